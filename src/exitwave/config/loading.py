@@ -1,0 +1,125 @@
+"""Read a configuration and say in one sentence a line what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from exitwave.config.models import Config
+from exitwave.errors import ExitwaveError
+
+
+def parse_config(raw: Any, source: str = "the configuration") -> Config:
+    """Validate a configuration that was read from YAML.
+
+    Parameters
+    ----------
+    raw : dict
+        The nested mapping.
+    source : str
+        What to call it in messages.
+
+    Raises
+    ------
+    ExitwaveError
+        With one sentence for each wrong key.
+    """
+    if not isinstance(raw, dict):
+        raise ExitwaveError(f"{source} must be a mapping of sections, but it is a {_kind(raw)}.")
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        # A wrong value of a common section is reported again for each data set that inherits it.
+        sentences = list(dict.fromkeys(_sentences(error, raw)))
+        raise ExitwaveError(f"{source} is not valid. " + " ".join(sentences)) from None
+
+
+def load_config(*paths: Path) -> Config:
+    """Read YAML files, the later ones laid over the earlier, and validate the result."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            raw = yaml.safe_load(Path(path).read_text())
+        except FileNotFoundError:
+            raise ExitwaveError(f"The config file {path} does not exist.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            text = " ".join(str(error).split())
+            raise ExitwaveError(f"The config file {path} is not YAML: {text}.") from None
+        if not isinstance(raw, dict):
+            raise ExitwaveError(f"The config file {path} must hold a mapping of sections.")
+        merged = _merge(merged, raw)
+    return parse_config(merged, " + ".join(str(path) for path in paths))
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            value = _merge(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        # The tag of a discriminated union stands in the location but not in the file.
+        location = [part for part in problem["loc"] if part not in ("elements", "samples")]
+        if _inherited(location, raw):
+            location = location[2:]
+        where = ".".join(str(part) for part in location)
+        kind = problem["type"]
+        if kind == "extra_forbidden":
+            known = _known_keys(location[:-1])
+            close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+            hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}."
+            sentences.append(f"{where}: this key is not known; {hint}")
+            continue
+        text = problem["msg"].removeprefix("Value error, ")
+        text = text[0].lower() + text[1:]
+        given = problem.get("input")
+        if kind == "missing":
+            sentences.append(f"{where}: this key is required.")
+        elif isinstance(given, (str, int, float, list, tuple)) and kind != "value_error":
+            sentences.append(f"{where}: {text} (given: {given!r}).")
+        else:
+            sentences.append(f"{where}: {text}." if where else f"{text}.")
+    return sentences
+
+
+def _inherited(location: list[Any], raw: dict[str, Any]) -> bool:
+    """Whether the value at a data set's section was taken over from the common section."""
+    if len(location) < 4 or location[0] != "datasets":
+        return False
+    dataset = raw["datasets"].get(location[1])
+    own = dataset.get(location[2]) if isinstance(dataset, dict) else None
+    return not (isinstance(own, dict) and location[3] in own)
+
+
+def _known_keys(location: list[Any]) -> list[str]:
+    """The keys that the section at a location has."""
+    models: list[type[BaseModel]] = [Config]
+    for part in location:
+        found: list[type[BaseModel]] = []
+        for model in models:
+            field = model.model_fields.get(str(part))
+            if field is None:  # a name in a mapping of named entries
+                found.append(model)
+            else:
+                found += _models_in(field.annotation)
+        models = found
+    return sorted({key for model in models for key in model.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__

@@ -1,0 +1,402 @@
+"""The configuration as frozen models: every key, its unit, its range and its default.
+
+The defaults are the paper's values or, where the paper is silent, our decisions; each
+description says which. `exitwave.config.reference` turns this file into the JSON schema
+and the key table of ``config/README.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(
+            f"the range runs from {limits[0]:g} to {limits[1]:g}; write the lower limit first"
+        )
+    return limits
+
+
+def _positive(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] <= 0:
+        raise ValueError(f"the range starts at {limits[0]:g}; it must start above 0")
+    return limits
+
+
+def _not_negative(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] < 0:
+        raise ValueError(f"the range starts at {limits[0]:g}; it must not start below 0")
+    return limits
+
+
+Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
+PositiveLimits = Annotated[Limits, AfterValidator(_positive)]
+NonNegativeLimits = Annotated[Limits, AfterValidator(_not_negative)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and no key is accepted that is not declared."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+
+class Materials(Section):
+    """Where the materials of a data set come from, and which are taken."""
+
+    source: str = "monolayers"
+    """`monolayers` (the built-in table) or the path of an ASE database (SQLite or JSON),
+    such as C2DB's."""
+    selection: str = ""
+    """ASE selection string, such as `natoms<=8,gap>0`. Rows that lack a compared key do not
+    match; the catalog counts them."""
+    max_atoms: Annotated[int, Field(ge=1)] | None = 8
+    """Most atoms in the unit cell (paper: 8); null for no limit."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Take only so many of the accepted materials, drawn by a fixed hash; null for all."""
+
+
+class SplitByElements(Section):
+    """Random split in which materials with the same set of elements stay together."""
+
+    by: Literal["elements"] = "elements"
+    training_share: Share = 2 / 3
+    """Share of the element sets that go to training (paper: 2 : 1)."""
+    samples_per_material: Annotated[int, Field(ge=1)] = 2
+    """Specimens drawn of each material (paper: 2)."""
+
+
+class SplitBySamples(Section):
+    """Fixed numbers of samples of each material on either side."""
+
+    by: Literal["samples"]
+    training_samples: Annotated[int, Field(ge=1)] = 1000
+    """Training specimens of each material (paper: 1000)."""
+    validation_samples: Annotated[int, Field(ge=1)] = 1000
+    """Validation specimens of each material (paper: 1000)."""
+
+
+class Structure(Section):
+    """The specimen: flake, defects, tilt and support."""
+
+    box_angstrom: Positive = 38.4
+    """Side of the square simulation box; 768 points at 0.05 Å (ours)."""
+    margin_angstrom: NonNegative = 2.0
+    """Least distance of any atom to the border of the box (ours)."""
+    flake_radius_angstrom: PositiveLimits = (7.0, 15.0)
+    """Distance of each edge of the convex flake from its centre, drawn for each edge
+    (ours; the paper gives no size)."""
+    flake_edges: tuple[int, int] = (4, 8)
+    """Number of straight edges of a flake, drawn between these two (ours)."""
+    vacancy_share: Share = 0.05
+    """Share of the atoms that are removed one by one (paper)."""
+    hole_share: Share = 0.05
+    """Share of the atoms left whose whole column is then removed (paper)."""
+    column_radius_angstrom: Positive = 0.5
+    """Atoms closer than this in the plane, before the tilt, form one column (ours)."""
+    position_noise_angstrom: NonNegative = 0.01
+    """Standard deviation of the Gaussian noise on every coordinate (paper)."""
+    tilt_degrees: NonNegativeLimits = (0.0, 10.0)
+    """Tilt about a random axis in the plane (paper: up to 10)."""
+    support: Literal["none", "graphene"] = "none"
+    """What lies below the flake: nothing, or a graphene nanoflake (paper's second set)."""
+    support_radius_angstrom: PositiveLimits = (9.0, 16.0)
+    """As `flake_radius_angstrom`, for the support (ours)."""
+    support_gap_angstrom: PositiveLimits = (3.3, 7.0)
+    """Distance between the support and the lowest atom of the flake (paper)."""
+    support_rotations_degrees: tuple[float | Literal["random"], ...] = (0.0, 15.0, 30.0, "random")
+    """Rotation of the support's lattice against the flake's, drawn from this list with
+    equal chances (paper)."""
+
+    @model_validator(mode="after")
+    def _flake_fits(self) -> Structure:
+        if self.flake_edges[0] < 3 or self.flake_edges[0] > self.flake_edges[1]:
+            raise ValueError(
+                f"flake_edges is {list(self.flake_edges)}; give two numbers, the lower first, "
+                "of 3 or more"
+            )
+        room = self.box_angstrom / 2 - self.margin_angstrom
+        for key in ("flake_radius_angstrom", "support_radius_angstrom"):
+            if getattr(self, key)[0] > room:
+                raise ValueError(
+                    f"{key} starts at {getattr(self, key)[0]:g} Å, but the box of "
+                    f"{self.box_angstrom:g} Å leaves {room:g} Å inside its margin; enlarge "
+                    "box_angstrom or lower the radius"
+                )
+        return self
+
+
+class Multislice(Section):
+    """The electron wave through the specimen."""
+
+    energy_kev: Annotated[float, Field(gt=0, le=3000)] = 50.0
+    """Kinetic energy of the electrons (paper, Table 1)."""
+    sampling_angstrom: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    """Distance of the points of the wave (paper)."""
+    slice_thickness_angstrom: Annotated[float, Field(gt=0, le=5)] = 0.2
+    """Thickness of the slices (paper)."""
+    projection: Literal["finite", "infinite"] = "finite"
+    """abTEM's projection of the atomic potentials onto the slices."""
+    parametrization: Literal["lobato", "kirkland", "peng"] = "lobato"
+    """Atomic potentials, by abTEM's name."""
+    temperature_kelvin: NonNegative = 300.0
+    """Temperature in Eq. (1) of the paper."""
+    debye_temperature_kelvin: Positive = 580.0
+    """Debye temperature in Eq. (1) (paper: bulk MoS2)."""
+    debye_mass_dalton: Positive = 32.06
+    """Atomic mass in Eq. (1), used for all atoms (paper: sulphur)."""
+    exit_distance_angstrom: Positive = 3.0
+    """Distance of the exit plane below the lowest atom (ours; paper: a few Å)."""
+    max_frequency_per_angstrom: Positive = 5.0
+    """Spatial frequency up to which the stored wave is kept (ours; an image of 0.10 Å a
+    pixel holds no more)."""
+    fft: Literal["fftw", "numpy"] = "fftw"
+    """FFT library that abTEM uses; FFTW plans by estimate, so that reruns are
+    bit-identical."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where abTEM computes; `gpu` needs CuPy. Not part of a sample's identity."""
+
+
+class Microscope(Section):
+    """Table 1 of the paper: the limits between which each series' microscope is drawn."""
+
+    defocus_angstrom: Limits = (-150.0, 150.0)
+    """All defoci of a series stay between these, in abTEM's sign (paper)."""
+    defocus_range_angstrom: NonNegative = 100.0
+    """From the first to the last image of a series, whatever their number (paper)."""
+    defocus_step_error_angstrom: NonNegative = 1.0
+    """Each step is off by a uniform draw of up to this (paper: 5 ± 0.1 nm)."""
+    spherical_aberration_micrometre: Limits = (-15.0, 15.0)
+    """Cs (paper)."""
+    astigmatism_angstrom: NonNegativeLimits = (0.0, 25.0)
+    """Amplitude of the two-fold astigmatism C12; its angle is uniform (paper)."""
+    coma_angstrom: NonNegativeLimits = (0.0, 600.0)
+    """Amplitude of the coma C21; its angle is uniform (paper)."""
+    focal_spread_angstrom: NonNegativeLimits = (5.0, 20.0)
+    """Focal spread as a 1/e width (paper; abTEM's convention)."""
+    blur_angstrom: NonNegativeLimits = (0.5, 1.5)
+    """B of the envelope exp(-B² k² / 2) on the wave (paper; abTEM of 2021)."""
+    dose_log10_per_square_angstrom: Limits = (2.5, 5.0)
+    """log10 of the electrons per Å² of each image (paper; log-uniform)."""
+    sampling_angstrom: PositiveLimits = (0.10, 0.11)
+    """Pixel of the images (paper; 0.215 to 0.235 for the experiment)."""
+    mtf_c1: Limits = (-0.6, 0.2)
+    """c1 of MTF(k) = (1 - c1) / (1 + (k / (2 c2))^|c3|) + c1 (paper)."""
+    mtf_c2: PositiveLimits = (0.1, 0.2)
+    """c2 of the MTF (paper)."""
+    mtf_c3: Limits = (0.6, 1.8)
+    """c3 of the MTF (paper)."""
+    mtf_frequency_unit: Literal["nyquist", "per_angstrom", "cycles_per_pixel"] = "nyquist"
+    """Unit of k in the MTF (ours). With `nyquist` negative values are set to 0."""
+    padding_tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    """Share of the wave's amplitude that may reach round the padded box and back (ours)."""
+
+
+class Epochs(Section):
+    """The pre-generated epochs of images."""
+
+    image_size_px: Annotated[int, Field(ge=16)] = 352
+    """Side of the square images; a multiple of 2^(levels) of the network (ours)."""
+    training_epochs: Annotated[int, Field(ge=1)] = 10
+    """Epochs of images made of the training samples (paper)."""
+    validation_epochs: Annotated[int, Field(ge=1)] = 1
+    """Epochs of images made of the validation samples (paper)."""
+    target_smear_angstrom: NonNegative = 0.15
+    """Standard deviation of the Gaussian folded with the exit wave (paper, Sec. 2)."""
+    max_failed_share: Share = 0.05
+    """No epoch is made where a larger share of a data set's samples failed (ours)."""
+
+
+class Dataset(Section):
+    """One data set; its own values for the four sections go before the common ones."""
+
+    label: str = ""
+    """Name in figures and reports; the key itself where empty."""
+    materials: Materials = Materials()
+    split: Annotated[SplitByElements | SplitBySamples, Field(discriminator="by")] = (
+        SplitByElements()
+    )
+    """How samples are shared out between training and validation."""
+    shards: Annotated[int, Field(ge=1, le=500)] = 16
+    """Files, and jobs, over which the exit waves are spread."""
+    structure: Structure = Structure()
+    """Overrides of the common `structure`."""
+    multislice: Multislice = Multislice()
+    """Overrides of the common `multislice`."""
+    microscope: Microscope = Microscope()
+    """Overrides of the common `microscope`."""
+    epochs: Epochs = Epochs()
+    """Overrides of the common `epochs`."""
+    exit_waves_from: Name | None = None
+    """Another data set whose exit waves this one images anew (other microscope, other
+    epochs); it then has no materials, structure or multislice of its own."""
+
+
+class Network(Section):
+    """One network and its training."""
+
+    dataset: Name
+    """Data set it is trained on."""
+    label: str = ""
+    """Name in figures and reports; the key itself where empty."""
+    images: Annotated[int, Field(ge=1, le=32)] = 3
+    """Images in a focal series (paper: 3; 1, 2 and 4 in Fig. 6)."""
+    channels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)] = (
+        32,
+        64,
+        128,
+        256,
+    )
+    """Feature channels of each level from the top, the bridge last (ours; the numbers of
+    Fig. S1 are lost)."""
+    convolutions: Annotated[int, Field(ge=2)] = 5
+    """Convolutions in a block (paper)."""
+    kernel_px: Annotated[int, Field(ge=1)] = 3
+    """Side of the convolution kernels (paper)."""
+    batch_normalization: bool = False
+    """Batch normalisation after each convolution (paper: none named)."""
+    normalization: Literal["mean", "local"] = "mean"
+    """Each series is divided by its mean, or by its local mean and spread."""
+    image_scale: Positive = 1.0
+    """The network sees (image / mean - 1) times this."""
+    target_scale: Positive = 1.0
+    """The network's last layer gives (Re - 1, Im) times this."""
+    augment: bool = False
+    """Flip and turn each sample by quarter turns, drawn anew in each epoch (ours)."""
+    optimizer: Literal["rmsprop", "adam", "amsgrad"] = "rmsprop"
+    """Training algorithm (paper: RMSprop)."""
+    learning_rate: Positive = 5e-4
+    """Learning rate at the start (paper)."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Course of the learning rate over the whole training (paper: constant)."""
+    epochs: Annotated[int, Field(ge=1)] = 200
+    """Training epochs; the pre-generated ones are cycled (paper: up to 200)."""
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    """Samples in a training step (ours)."""
+    training_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training samples that is used (Fig. S3)."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Keras precision policy."""
+    jit_compile: bool = False
+    """Compile the training step with XLA."""
+    replica: Annotated[int, Field(ge=0)] = 0
+    """Another number gives another initialisation and order; for ensembles."""
+
+
+class Evaluation(Section):
+    """One network held against the validation samples of one data set."""
+
+    network: Name
+    """The network."""
+    dataset: Name
+    """The data set; need not be the one it was trained on."""
+    label: str = ""
+    """Name in figures and reports; the key itself where empty."""
+    percentiles: tuple[Annotated[float, Field(ge=0, le=100)], ...] = (5.0, 25.0, 50.0, 75.0, 95.0)
+    """Samples that are drawn, ranked by Eq. (A.1): so many per cent are worse (paper)."""
+    blurs_angstrom: tuple[Positive, ...] = (0.3, 0.6, 1.0)
+    """Widths of the blurred truths that serve as baselines (ours)."""
+    peak_distance_angstrom: Positive = 0.5
+    """A true peak is found where a predicted one lies within this (ours)."""
+    peak_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Peaks of |Psi - 1| count from this share of the sample's highest true peak (ours)."""
+
+
+class Config(Section):
+    """A whole configuration."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """Root of every random draw."""
+    datasets: dict[Name, Dataset] = {}
+    """Data sets by name."""
+    structure: Structure = Structure()
+    multislice: Multislice = Multislice()
+    microscope: Microscope = Microscope()
+    epochs: Epochs = Epochs()
+    networks: dict[Name, Network] = {}
+    """Networks by name."""
+    evaluations: dict[Name, Evaluation] = {}
+    """Evaluations by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_common_sections(cls, raw: Any) -> Any:
+        """Lay each data set's own keys over those of the common sections."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("datasets"), dict):
+            return raw
+        datasets = {}
+        for name, dataset in raw["datasets"].items():
+            if isinstance(dataset, dict):
+                dataset = dict(dataset)
+                for section in ("structure", "multislice", "microscope", "epochs"):
+                    common, own = raw.get(section, {}), dataset.get(section, {})
+                    if isinstance(common, dict) and isinstance(own, dict):
+                        dataset[section] = {**common, **own}
+            datasets[name] = dataset
+        return {**raw, "datasets": datasets}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        for name, network in self.networks.items():
+            self._require_dataset(network.dataset, f"networks.{name}.dataset")
+            self._require_divisible(f"networks.{name}", network, network.dataset)
+        pairs: dict[tuple[str, str], str] = {}
+        for name, evaluation in self.evaluations.items():
+            self._require_dataset(evaluation.dataset, f"evaluations.{name}.dataset")
+            if evaluation.network not in self.networks:
+                raise ValueError(
+                    f"evaluations.{name}.network is '{evaluation.network}', which is not among "
+                    f"the networks ({', '.join(self.networks) or 'none'})"
+                )
+            self._require_divisible(
+                f"evaluations.{name}", self.networks[evaluation.network], evaluation.dataset
+            )
+            pair = (evaluation.network, evaluation.dataset)
+            if pair in pairs:
+                raise ValueError(
+                    f"evaluations.{name} and evaluations.{pairs[pair]} hold the same network "
+                    "against the same data set; remove one"
+                )
+            pairs[pair] = name
+        for name, dataset in self.datasets.items():
+            source = dataset.exit_waves_from
+            if source is None:
+                continue
+            self._require_dataset(source, f"datasets.{name}.exit_waves_from")
+            if source == name or self.datasets[source].exit_waves_from is not None:
+                raise ValueError(
+                    f"datasets.{name}.exit_waves_from is '{source}', which makes no exit waves "
+                    "of its own; name the data set that does"
+                )
+        return self
+
+    def _require_dataset(self, name: str, where: str) -> None:
+        if name not in self.datasets:
+            raise ValueError(
+                f"{where} is '{name}', which is not among the data sets "
+                f"({', '.join(self.datasets) or 'none'})"
+            )
+
+    def _require_divisible(self, where: str, network: Network, dataset: str) -> None:
+        factor = 2 ** (len(network.channels) - 1)
+        size = self.datasets[dataset].epochs.image_size_px
+        if size % factor:
+            raise ValueError(
+                f"{where}: a network of {len(network.channels)} levels needs images whose side "
+                f"is a multiple of {factor} px, but those of '{dataset}' have {size} px; change "
+                "epochs.image_size_px or networks.*.channels"
+            )

@@ -1,0 +1,547 @@
+"""The files that data sets consist of: one NetCDF-4 file a shard of exit waves or an epoch.
+
+A file under its final name is complete: it is written under a temporary name beside it, checked
+against its schema, and renamed. Every sample is one chunk with its own digest, so a flipped bit is
+found before it is used.
+
+>>> with StoreWriter(path, EXIT_WAVES, {"sample": 2, "y": 384, "x": 384}, attributes) as store:
+...     store.write(0, exit_wave=wave, ...)
+>>> open_exit_waves(path, complex_values=True)["exit_wave"]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from exitwave.errors import ExitwaveError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FORMAT_VERSION = 1
+PARTS = ("real", "imag")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a store, with what a reader needs to know of it."""
+
+    name: str
+    dimensions: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The variables of one kind of store."""
+
+    kind: str
+    variables: tuple[Variable, ...]
+
+    def variable(self, name: str) -> Variable:
+        """Return the variable of a name."""
+        return next(variable for variable in self.variables if variable.name == name)
+
+
+def _column(name: str, dtype: str, units: str, long_name: str) -> Variable:
+    return Variable(name, ("sample",), dtype, units, long_name)
+
+
+_IDENTITY = (
+    _column("material", "str", "1", "identifier of the material in the catalog"),
+    _column("formula", "str", "1", "chemical formula of the material"),
+    _column("sample_index", "i4", "1", "number of the specimen among those of its material"),
+    _column("split", "str", "1", "training or validation"),
+    _column("sample_key", "str", "1", "hash of spec, structure and sample identity"),
+)
+
+# Atoms are a contiguous ragged array: those of sample i follow those of sample i - 1.
+_ATOMS = (
+    _column("atom_count", "i4", "1", "number of atoms of the specimen"),
+    Variable("atom_number", ("atom",), "i4", "1", "atomic number"),
+    Variable("atom_layer", ("atom",), "i4", "1", "0 for the flake, 1 and up for its support"),
+)
+
+EXIT_WAVES = Schema(
+    "exit_waves",
+    (
+        Variable(
+            "exit_wave",
+            ("sample", "y", "x", "part"),
+            "f4",
+            "1",
+            "exit wave relative to the incident wave",
+        ),
+        *_IDENTITY,
+        _column("sampling", "f8", "angstrom", "distance of the wave's points"),
+        _column("tilt", "f8", "degree", "angle by which the specimen is tilted"),
+        _column("tilt_axis", "f8", "degree", "direction of the tilt axis from x towards y"),
+        _column("exit_distance", "f8", "angstrom", "exit plane below the lowest atom"),
+        _column("thickness", "f8", "angstrom", "from the highest to the lowest atom"),
+        *_ATOMS,
+        Variable(
+            "atom_position",
+            ("atom", "xyz"),
+            "f8",
+            "angstrom",
+            "position from the corner of the box; z along the beam, 0 at the highest atom",
+        ),
+    ),
+)
+
+EPOCH = Schema(
+    "epoch",
+    (
+        Variable(
+            "image",
+            ("sample", "y", "x", "frame"),
+            "f4",
+            "1",
+            "detected intensity relative to the incident beam",
+        ),
+        Variable(
+            "exit_wave",
+            ("sample", "y", "x", "part"),
+            "f4",
+            "1",
+            "smeared exit wave relative to the incident wave",
+        ),
+        *_IDENTITY,
+        _column("sampling", "f8", "angstrom", "side of a pixel"),
+        Variable("defocus", ("sample", "frame"), "f8", "angstrom", "defocus of each image"),
+        _column("spherical_aberration", "f8", "angstrom", "Cs"),
+        _column("astigmatism", "f8", "angstrom", "amplitude of the two-fold astigmatism C12"),
+        _column("astigmatism_angle", "f8", "radian", "angle of the two-fold astigmatism"),
+        _column("coma", "f8", "angstrom", "amplitude of the axial coma C21"),
+        _column("coma_angle", "f8", "radian", "angle of the axial coma"),
+        _column("focal_spread", "f8", "angstrom", "focal spread, 1/e width"),
+        _column("blur", "f8", "angstrom", "B of the envelope exp(-B^2 k^2 / 2)"),
+        _column("dose", "f8", "angstrom-2", "electrons per area of each image"),
+        _column("mtf_c1", "f8", "1", "c1 of the modulation transfer function"),
+        _column("mtf_c2", "f8", "1", "c2 of the modulation transfer function"),
+        _column("mtf_c3", "f8", "1", "c3 of the modulation transfer function"),
+        _column("padded_size", "f8", "angstrom", "side of the vacuum-padded box"),
+        _column("seed", "str", "1", "key of the random draws"),
+        *_ATOMS,
+        Variable(
+            "atom_position",
+            ("atom", "xyz"),
+            "f8",
+            "angstrom",
+            "position from the corner of the image; z along the beam, 0 at the highest atom",
+        ),
+    ),
+)
+
+SCHEMAS = {schema.kind: schema for schema in (EXIT_WAVES, EPOCH)}
+_FIXED_SIZES = {"part": len(PARTS), "xyz": 3}
+
+
+def write_error(path: Path, error: Exception) -> ExitwaveError:
+    """Turn a failure to write into a sentence; netCDF names a full disk only ``HDF error``."""
+    folder = path.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        free = None
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or (free is not None and free < 2**20):
+        reason = "the disk is full or the quota is used up"
+        remedy = "free some space and run again; finished samples are kept"
+    elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        reason = "the folder may not be written to"
+        remedy = "change its permissions and run again"
+    else:
+        reason = f"{type(error).__name__}: {error}"
+        remedy = "check the disk and run again"
+    return ExitwaveError(f"Could not write {path}: {reason}; {remedy}.")
+
+
+class StoreWriter:
+    """Write a store, sample by sample, and give it its final name when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        Final name.
+    schema : Schema
+        `EXIT_WAVES` or `EPOCH`.
+    sizes : mapping
+        Sizes of the dimensions ``sample``, ``y``, ``x`` and, for an epoch, ``frame``.
+    attributes : mapping
+        Global attributes, see `exitwave.provenance.attributes`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        sizes: Mapping[str, int],
+        attributes: Mapping[str, str],
+    ) -> None:
+        self.path = Path(path)
+        self.schema = schema
+        self.sizes = {**sizes, **_FIXED_SIZES}
+        self._temporary = self.path.with_name(f".{self.path.name}.tmp")
+        self._atoms: list[dict[str, NDArray[Any]] | None] = [None] * sizes["sample"]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = netCDF4.Dataset(self._temporary, "w", format="NETCDF4")
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self._file.setncatts(
+            {**attributes, "kind": schema.kind, "format_version": np.int32(FORMAT_VERSION)}
+        )
+        for name, size in self.sizes.items():
+            self._file.createDimension(name, size)
+        for variable in schema.variables:
+            if "atom" not in variable.dimensions:
+                self._create(variable)
+        self._create(_DIGEST)
+        self._create(_PART)
+        self._file["part"][:] = np.array(PARTS, dtype=object)
+
+    def _create(self, variable: Variable) -> None:
+        is_text = variable.dtype == "str"
+        is_image = "y" in variable.dimensions
+        created = self._file.createVariable(
+            variable.name,
+            str if is_text else variable.dtype,
+            variable.dimensions,
+            chunksizes=(
+                (1, *(self.sizes[name] for name in variable.dimensions[1:])) if is_image else None
+            ),
+            fletcher32=not is_text and bool(self.sizes["sample"]),
+            fill_value=None if is_text else False,
+        )
+        created.setncatts({"units": variable.units, "long_name": variable.long_name})
+
+    def write(self, index: int, **values: Any) -> None:
+        """Write one sample: a value for each variable of the schema, arrays without `sample`."""
+        wanted = {variable.name for variable in self.schema.variables}
+        if set(values) != wanted:
+            raise TypeError(
+                f"a sample of {self.schema.kind} lacks {sorted(wanted - set(values))} "
+                f"and has too much {sorted(set(values) - wanted)}"
+            )
+        converted = {
+            variable.name: _convert(variable, values[variable.name])
+            for variable in self.schema.variables
+        }
+        try:
+            for variable in self.schema.variables:
+                if "atom" not in variable.dimensions:
+                    self._file[variable.name][index] = converted[variable.name]
+            self._file[_DIGEST.name][index] = sample_digest(self.schema, converted)
+        except (OSError, RuntimeError) as error:
+            raise write_error(self.path, error) from error
+        self._atoms[index] = {
+            variable.name: converted[variable.name]
+            for variable in self.schema.variables
+            if "atom" in variable.dimensions
+        }
+
+    def _write_atoms(self) -> None:
+        missing = [index for index, atoms in enumerate(self._atoms) if atoms is None]
+        if missing:
+            raise RuntimeError(f"samples {missing[:5]} of {self.path} were never written")
+        atoms = [entry for entry in self._atoms if entry is not None]
+        total = sum(len(entry["atom_number"]) for entry in atoms)
+        self._file.createDimension("atom", total)
+        self.sizes["atom"] = total
+        for variable in self.schema.variables:
+            if "atom" in variable.dimensions:
+                self._create(variable)
+                if total:
+                    self._file[variable.name][:] = np.concatenate(
+                        [entry[variable.name] for entry in atoms]
+                    )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            with contextlib.suppress(OSError, RuntimeError):
+                self._file.close()
+            self._temporary.unlink(missing_ok=True)
+            return
+        try:
+            try:
+                self._write_atoms()
+                self._file.close()
+            except (OSError, RuntimeError) as failure:
+                raise write_error(self.path, failure) from failure
+            check_store(self._temporary)
+            _sync(self._temporary)
+            self._temporary.replace(self.path)
+        except BaseException:
+            self._temporary.unlink(missing_ok=True)
+            raise
+
+
+_DIGEST = _column("digest", "str", "1", "BLAKE2b digest of the sample's content")
+_PART = Variable("part", ("part",), "str", "1", "part of a complex number")
+
+
+def _convert(variable: Variable, value: Any) -> Any:
+    if variable.dtype == "str":
+        return str(value)
+    return np.asarray(value, dtype=variable.dtype)
+
+
+def _sync(path: Path) -> None:
+    # Without this a power cut could leave the final name on a file without its content.
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sample_digest(schema: Schema, values: Mapping[str, Any]) -> str:
+    """Return the digest of one sample's values, converted to the schema's types."""
+    digest = hashlib.blake2b(digest_size=16)
+    for variable in schema.variables:
+        value = values[variable.name]
+        if variable.dtype == "str":
+            digest.update(str(value).encode() + b"\0")
+        else:
+            little_endian = np.dtype(variable.dtype).newbyteorder("<")
+            digest.update(np.ascontiguousarray(value, dtype=little_endian).tobytes())
+    return digest.hexdigest()
+
+
+class StoreReader:
+    """Read the samples of a store one at a time; each is held against its digest.
+
+    Iterating over ``len(reader)`` samples needs the memory of one.
+    """
+
+    def __init__(self, path: Path, kind: str | None = None) -> None:
+        self.path = Path(path)
+        self._file = _open(self.path, kind)
+        self.schema = SCHEMAS[str(self._file.kind)]
+        self.sizes = {name: len(dimension) for name, dimension in self._file.dimensions.items()}
+        counts = np.asarray(self._file["atom_count"][:], dtype=np.int64)
+        self._atom_ends = np.cumsum(counts)
+        self._atom_starts = self._atom_ends - counts
+
+    def __len__(self) -> int:
+        return self.sizes["sample"]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The global attributes."""
+        return {name: self._file.getncattr(name) for name in self._file.ncattrs()}
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a whole variable that has one entry a sample, such as ``material``."""
+        try:
+            return np.asarray(self._file[name][:])
+        except (RuntimeError, OSError) as error:
+            raise _damaged(self.path, str(error)) from error
+
+    def read(self, index: int) -> dict[str, Any]:
+        """Return all values of one sample.
+
+        Raises
+        ------
+        ExitwaveError
+            Where the sample's content does not agree with its digest.
+        """
+        values: dict[str, Any] = {}
+        atoms = slice(self._atom_starts[index], self._atom_ends[index])
+        try:
+            for variable in self.schema.variables:
+                where = atoms if "atom" in variable.dimensions else index
+                value = self._file[variable.name][where]
+                values[variable.name] = _convert(variable, value)
+            digest = str(self._file[_DIGEST.name][index])
+        except (RuntimeError, OSError) as error:
+            raise _damaged(self.path, f"sample {index} cannot be read ({error})") from error
+        if digest != sample_digest(self.schema, values):
+            raise _damaged(self.path, f"sample {index} does not agree with its checksum")
+        return values
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for index in range(len(self)):
+            yield self.read(index)
+
+
+def _damaged(path: Path, reason: str) -> ExitwaveError:
+    return ExitwaveError(
+        f"{path} is damaged: {reason}; remove this file and run snakemake again, which makes it "
+        "anew."
+    )
+
+
+def _open(path: Path, kind: str | None) -> netCDF4.Dataset:
+    if not path.exists():
+        raise ExitwaveError(
+            f"The file {path} does not exist; check the path, or run snakemake to make it."
+        )
+    try:
+        file = netCDF4.Dataset(path, "r")
+    except OSError as error:
+        raise _damaged(path, f"it is cut short or no NetCDF file ({error})") from error
+    file.set_auto_mask(False)
+    found = getattr(file, "kind", None)
+    if found not in SCHEMAS or (kind is not None and found != kind):
+        file.close()
+        raise ExitwaveError(
+            f"{path} holds {found or 'no exitwave data'}, but {kind or ' or '.join(SCHEMAS)} was "
+            "expected; give the path of such a file."
+        )
+    if int(file.format_version) != FORMAT_VERSION:
+        version = int(file.format_version)
+        file.close()
+        raise ExitwaveError(
+            f"{path} has format version {version}, but this program reads {FORMAT_VERSION}; "
+            "remove it and run snakemake again, or use the version of exitwave that wrote it."
+        )
+    return file
+
+
+def check_store(path: Path, kind: str | None = None) -> Schema:
+    """Hold a store against its schema and every sample against its digest.
+
+    Returns
+    -------
+    Schema
+        What the file holds.
+
+    Raises
+    ------
+    ExitwaveError
+        With the first thing that is wrong.
+    """
+    path = Path(path)
+    with _open(path, kind) as file:
+        schema = SCHEMAS[file.kind]
+        for variable in (*schema.variables, _DIGEST):
+            if variable.name not in file.variables:
+                raise _damaged(path, f"the variable '{variable.name}' is missing")
+            stored = file[variable.name]
+            if stored.dimensions != variable.dimensions:
+                raise _damaged(
+                    path,
+                    f"'{variable.name}' has dimensions {stored.dimensions} "
+                    f"instead of {variable.dimensions}",
+                )
+            if getattr(stored, "units", None) != variable.units:
+                raise _damaged(path, f"'{variable.name}' is not in {variable.units}")
+            if not getattr(stored, "long_name", ""):
+                raise _damaged(path, f"'{variable.name}' has no long_name")
+        for attribute in ("spec", "exitwave_version", "git_commit", "conventions"):
+            if not getattr(file, attribute, ""):
+                raise _damaged(path, f"the attribute '{attribute}' is missing")
+    with StoreReader(path) as reader:
+        for index, values in enumerate(reader):
+            for variable in schema.variables:
+                if variable.dtype.startswith("f") and not np.all(
+                    np.isfinite(values[variable.name])
+                ):
+                    raise _damaged(path, f"'{variable.name}' of sample {index} is not finite")
+    return schema
+
+
+def content_digest(path: Path) -> str:
+    """Return one digest of the samples of a store, whatever their order in it.
+
+    It leaves out the time, the versions and the machine, so that two runs that computed the same
+    content have the same digest.
+    """
+    with StoreReader(Path(path)) as reader:
+        lines = sorted(
+            f"{key} {digest}"
+            for key, digest in zip(
+                reader.column("sample_key"), reader.column(_DIGEST.name), strict=True
+            )
+        )
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def open_exit_waves(path: str | Path, complex_values: bool = False) -> xr.Dataset:
+    """Open a store of exit waves as a labelled, lazily loaded data set.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file ``results/{dataset}/exit_waves/{shard}.nc``.
+    complex_values : bool
+        Give ``exit_wave (sample, y, x)`` as complex64 in place of a ``part`` dimension.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``exit_wave`` (1), ``atom_position`` [Å] and the columns of `EXIT_WAVES`. The coordinates
+        ``y`` and ``x`` [Å] hold where all samples have the same sampling.
+    """
+    return _open_labelled(Path(path), EXIT_WAVES.kind, complex_values)
+
+
+def open_epoch(path: str | Path, complex_values: bool = False) -> xr.Dataset:
+    """Open an epoch as a labelled, lazily loaded data set; see `open_exit_waves`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``image (sample, y, x, frame)`` (1), ``exit_wave`` (1) and the columns of `EPOCH`.
+    """
+    return _open_labelled(Path(path), EPOCH.kind, complex_values)
+
+
+def _open_labelled(path: Path, kind: str, complex_values: bool) -> xr.Dataset:
+    import xarray as xr
+
+    _open(path, kind).close()
+    dataset = xr.open_dataset(path, engine="netcdf4", chunks={"sample": 1})
+    if complex_values:
+        wave = dataset["exit_wave"]
+        joined = (wave.isel(part=0, drop=True) + 1j * wave.isel(part=1, drop=True)).astype(
+            np.complex64
+        )
+        dataset = dataset.drop_vars(["exit_wave", "part"]).assign(
+            exit_wave=joined.assign_attrs(wave.attrs)
+        )
+    sampling = dataset["sampling"].values
+    if sampling.size and np.all(sampling == sampling[0]):
+        for name in ("y", "x"):
+            dataset = dataset.assign_coords(
+                {
+                    name: (
+                        name,
+                        sampling[0] * np.arange(dataset.sizes[name]),
+                        {"units": "angstrom", "long_name": f"{name} from the corner"},
+                    )
+                }
+            )
+    return dataset
