@@ -13,13 +13,14 @@ True
 from __future__ import annotations
 
 import hashlib
+import json
 
 import numpy as np
 
 
 def _digest(keys: tuple[str | int, ...]) -> bytes:
-    # The type is part of the text, so that 1 and "1" are different keys.
-    text = "\x1f".join(f"{type(key).__name__}:{key}" for key in keys)
+    # JSON keeps 1 and "1" apart, and ("a", "b") from ("ab",).
+    text = json.dumps(keys)
     return hashlib.blake2b(text.encode(), digest_size=32).digest()
 
 

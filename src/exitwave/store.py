@@ -99,7 +99,7 @@ EXIT_WAVES = Schema(
             ("atom", "xyz"),
             "f8",
             "angstrom",
-            "position from the corner of the box; z along the beam, 0 at the highest atom",
+            "position from the first point; z along the beam, 0 at the highest atom",
         ),
     ),
 )
@@ -143,7 +143,7 @@ EPOCH = Schema(
             ("atom", "xyz"),
             "f8",
             "angstrom",
-            "position from the corner of the image; z along the beam, 0 at the highest atom",
+            "position from the centre of the first pixel; z along the beam, 0 at the highest atom",
         ),
     ),
 )
@@ -259,7 +259,7 @@ class StoreWriter:
     def _write_atoms(self) -> None:
         missing = [index for index, atoms in enumerate(self._atoms) if atoms is None]
         if missing:
-            raise RuntimeError(f"samples {missing[:5]} of {self.path} were never written")
+            raise ValueError(f"samples {missing[:5]} of {self.path} were never written")
         atoms = [entry for entry in self._atoms if entry is not None]
         total = sum(len(entry["atom_number"]) for entry in atoms)
         self._file.createDimension("atom", total)
@@ -523,7 +523,10 @@ def _open_labelled(path: Path, kind: str, complex_values: bool) -> xr.Dataset:
     import xarray as xr
 
     _open(path, kind).close()
-    dataset = xr.open_dataset(path, engine="netcdf4", chunks={"sample": 1})
+    dataset = xr.open_dataset(path, engine="netcdf4")
+    for name, variable in dataset.data_vars.items():
+        if "y" in variable.dims:
+            dataset[name] = variable.chunk({"sample": 1})
     if complex_values:
         wave = dataset["exit_wave"]
         joined = (wave.isel(part=0, drop=True) + 1j * wave.isel(part=1, drop=True)).astype(
@@ -540,7 +543,10 @@ def _open_labelled(path: Path, kind: str, complex_values: bool) -> xr.Dataset:
                     name: (
                         name,
                         sampling[0] * np.arange(dataset.sizes[name]),
-                        {"units": "angstrom", "long_name": f"{name} from the corner"},
+                        {
+                            "units": "angstrom",
+                            "long_name": f"distance from the first point along {name}",
+                        },
                     )
                 }
             )

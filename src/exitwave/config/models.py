@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+# Folders of results/ beside those of the data sets.
+RESERVED_NAMES = ("benchmarks", "evaluations", "logs", "networks")
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
@@ -74,6 +76,7 @@ class SplitByElements(Section):
     """Random split in which materials with the same set of elements stay together."""
 
     by: Literal["elements"] = "elements"
+    """This kind of split."""
     training_share: Share = 2 / 3
     """Share of the element sets that go to training (paper: 2 : 1)."""
     samples_per_material: Annotated[int, Field(ge=1)] = 2
@@ -84,6 +87,7 @@ class SplitBySamples(Section):
     """Fixed numbers of samples of each material on either side."""
 
     by: Literal["samples"]
+    """This kind of split."""
     training_samples: Annotated[int, Field(ge=1)] = 1000
     """Training specimens of each material (paper: 1000)."""
     validation_samples: Annotated[int, Field(ge=1)] = 1000
@@ -164,11 +168,9 @@ class Multislice(Section):
     max_frequency_per_angstrom: Positive = 5.0
     """Spatial frequency up to which the stored wave is kept (ours; an image of 0.10 Å a
     pixel holds no more)."""
-    fft: Literal["fftw", "numpy"] = "fftw"
-    """FFT library that abTEM uses; FFTW plans by estimate, so that reruns are
-    bit-identical."""
-    device: Literal["cpu", "gpu"] = "cpu"
-    """Where abTEM computes; `gpu` needs CuPy. Not part of a sample's identity."""
+    fft: Literal["numpy", "fftw"] = "numpy"
+    """FFT library that abTEM uses (ours); both give bit-identical reruns (FFTW then plans by
+    estimate)."""
 
 
 class Microscope(Section):
@@ -227,6 +229,7 @@ class Dataset(Section):
     label: str = ""
     """Name in figures and reports; the key itself where empty."""
     materials: Materials = Materials()
+    """Where the materials come from, and which are taken."""
     split: Annotated[SplitByElements | SplitBySamples, Field(discriminator="by")] = (
         SplitByElements()
     )
@@ -373,6 +376,11 @@ class Config(Section):
                 )
             pairs[pair] = name
         for name, dataset in self.datasets.items():
+            if name in RESERVED_NAMES:
+                raise ValueError(
+                    f"datasets.{name}: '{name}' is the name of a folder of the results; choose "
+                    "another name"
+                )
             source = dataset.exit_waves_from
             if source is None:
                 continue

@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from exitwave.config.models import Config
+from exitwave.errors import ExitwaveError
 
 ALGORITHM_VERSIONS = {
     "catalog": 1,
@@ -27,6 +28,42 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+# What each stage reads of its spec, beside stage, version and seed.
+KEYS = {
+    "catalog": {"dataset", "materials", "parametrization", "split", "shards"},
+    "simulate": {"dataset", "structure", "multislice"},
+    "render": {"dataset", "images", "split", "epoch", "energy_kev", "microscope", "epochs"},
+    "train": {"network"},
+    "evaluate": {"evaluation", "normalization"},
+}
+
+
+def read_spec(text: str, stage: str) -> dict[str, Any]:
+    """Return the values of a spec of a stage.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the text is no JSON, the spec is another stage's or another version's, or a key is
+        missing.
+    """
+    remedy = "take it from `exitwave spec CONFIG ...`"
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ExitwaveError(f"--spec is no JSON ({error}); {remedy}.") from None
+    if not isinstance(values, dict) or values.get("stage") != stage:
+        raise ExitwaveError(f"--spec is no spec of the stage '{stage}'; {remedy}.")
+    if values.get("version") != ALGORITHM_VERSIONS[stage]:
+        raise ExitwaveError(
+            f"--spec has version {values.get('version')} of the stage '{stage}', but this program "
+            f"computes version {ALGORITHM_VERSIONS[stage]}; {remedy}."
+        )
+    if missing := sorted((KEYS[stage] | {"seed"}) - set(values)):
+        raise ExitwaveError(f"--spec lacks {', '.join(missing)}; {remedy}.")
+    return values
+
+
 def _spec(stage: str, **values: Any) -> str:
     return canonical_json({"stage": stage, "version": ALGORITHM_VERSIONS[stage], **values})
 
@@ -39,6 +76,8 @@ def catalog_spec(config: Config, dataset: str) -> str:
         seed=config.seed,
         dataset=dataset,
         materials=entry.materials.model_dump(mode="json"),
+        # Rows whose elements have no potential are no materials.
+        parametrization=entry.multislice.parametrization,
         split=entry.split.model_dump(mode="json"),
         shards=entry.shards,
     )
@@ -52,7 +91,7 @@ def simulate_spec(config: Config, dataset: str) -> str:
         seed=config.seed,
         dataset=dataset,
         structure=entry.structure.model_dump(mode="json"),
-        multislice=entry.multislice.model_dump(mode="json", exclude={"device"}),
+        multislice=entry.multislice.model_dump(mode="json"),
     )
 
 
@@ -94,3 +133,29 @@ def evaluate_spec(config: Config, evaluation: str) -> str:
         evaluation=entry.model_dump(mode="json", exclude={"label", "dataset", "network"}),
         normalization=config.networks[entry.network].normalization,
     )
+
+
+def all_specs(config: Config) -> dict[str, str]:
+    """Return the specs of all stages by name, such as ``simulate mos2``."""
+    specs = {}
+    for name, dataset in config.datasets.items():
+        if dataset.exit_waves_from is None:
+            specs[f"catalog {name}"] = catalog_spec(config, name)
+            specs[f"simulate {name}"] = simulate_spec(config, name)
+    rendered = {(entry.dataset, entry.images) for entry in config.networks.values()}
+    rendered |= {
+        (entry.dataset, config.networks[entry.network].images)
+        for entry in config.evaluations.values()
+    }
+    for name, images in sorted(rendered):
+        epochs = config.datasets[name].epochs
+        for split, count in (
+            ("training", epochs.training_epochs),
+            ("validation", epochs.validation_epochs),
+        ):
+            for epoch in range(count):
+                title = f"render {name} {images}_images {split} {epoch:02d}"
+                specs[title] = render_spec(config, name, images, split, epoch)
+    specs |= {f"train {name}": train_spec(config, name) for name in config.networks}
+    specs |= {f"evaluate {name}": evaluate_spec(config, name) for name in config.evaluations}
+    return specs

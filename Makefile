@@ -1,0 +1,66 @@
+# `make demo` and `make test` are all a newcomer needs; each makes what it depends on.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+# TensorFlow's notes about the processor's instructions would hide the progress lines.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## make .venv from the lock, and let snakemake find the profiles
+
+$(VENV)/.ready: envs/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  "exitwave needs Python 3.11, 3.12 or 3.13, but `$(PYTHON)` is " + ".".join(map(str, v)) + \
+	  "; name another one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Downloading and installing the packages of envs/lock.txt, some minutes at first ..."
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --requirement envs/lock.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@# `snakemake --profile slurm` looks for ./slurm, not for profiles/slurm.
+	ln -sfn profiles/slurm slurm
+	ln -sfn profiles/local local
+	@touch $@
+
+.PHONY: demo
+demo: setup  ## run the demo through every stage (some minutes on two cores)
+	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
+	@echo "The report: $(CURDIR)/results/report.html"
+
+.PHONY: test
+test: setup lint  ## lint, type-check and run all tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: setup  ## ruff, mypy, snakefmt, snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+.PHONY: format
+format: setup  ## format Python and Snakemake files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+.PHONY: config-reference
+config-reference: setup  ## write the schema, the key table and config/config.yaml anew
+	$(BIN)/python -m exitwave.config.reference
+
+.PHONY: lock
+lock: setup  ## resolve the dependencies of pyproject.toml anew into envs/lock.txt
+	$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv
+	$(VENV)/uv/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --extra test \
+	  --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file envs/lock.txt
+
+.PHONY: clean
+clean:  ## remove the environment and caches; results stay
+	rm -rf $(VENV) slurm local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,45 @@
+# exitwave: from a database of 2D materials to evaluated exit-wave networks.
+#
+#   snakemake                                             the demo on this machine
+#   snakemake --configfile config/paper.yaml              the paper's data sets and networks
+#   snakemake --profile slurm --configfile ...            the same on a cluster
+#
+# What is computed stands in config/, where and with which resources in profiles/.
+# Every rule calls one command of the same name's module in src/exitwave/:
+#
+#   catalog ─► simulate ─► render ─► train ─► evaluate ─► report
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+# The common values name no data set; without another config file, run the demo.
+if not config["datasets"]:
+
+    configfile: f"{workflow.basedir}/config/demo.yaml"
+
+
+# profiles/default sets `cores` so that a bare `snakemake` runs; where jobs are submitted, the cores of
+# the submitting machine must not limit those of the jobs.
+if workflow.resource_settings.nodes is not None:
+    workflow.global_resources["_cores"] = None
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/catalog.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/render.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

@@ -1,0 +1,116 @@
+"""What differs between the backends of Keras: the only module that calls one of them by name."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from exitwave.errors import ExitwaveError
+
+
+def prepare_environment(require_gpu: bool = False) -> None:
+    """Set what the backends read when they are first imported; the user's own settings stay."""
+    if not require_gpu:
+        # TensorFlow reports at length that there is no GPU where none was asked for.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # A GPU is often shared: take memory as it is needed, not all at once.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def backend_name() -> str:
+    """Return the name of Keras' backend, ``tensorflow`` or ``jax``."""
+    import keras
+
+    return str(keras.backend.backend())
+
+
+def _gpus() -> list[Any]:
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        return list(tf.config.list_physical_devices("GPU"))
+    if backend_name() == "jax":
+        import jax
+
+        return [device for device in jax.devices() if device.platform == "gpu"]
+    return []
+
+
+def require_gpu() -> None:
+    """Raise `ExitwaveError` where the backend sees no GPU."""
+    if not _gpus():
+        raise ExitwaveError(
+            f"A GPU is required, but {backend_name()} sees none on {platform.node()}; run where "
+            "there is one, install the backend's GPU packages (tensorflow[and-cuda] or "
+            "jax[cuda12]), or do not ask for a GPU."
+        )
+
+
+def device_name() -> str:
+    """Return the name of the GPU, or of the processor where there is none."""
+    gpus = _gpus()
+    if not gpus:
+        return _processor_name()
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+    return str(gpus[0].device_kind)
+
+
+def _processor_name() -> str:
+    description = Path("/proc/cpuinfo")
+    if description.exists():
+        for line in description.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed the global generators and, on a processor, make every operation repeatable.
+
+    On a GPU the deterministic variants of the convolutions cost much of its speed, so there two
+    trainings of one spec differ in the last digits. JAX is repeatable on a processor as it is.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if backend_name() == "tensorflow" and not _gpus():
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def compiles_steps(jit_compile: bool) -> bool:
+    """Return whether XLA compiles the training step; JAX has no other way worth taking."""
+    return jit_compile or backend_name() == "jax"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a backend's exception says that the device's memory is used up."""
+    text = f"{type(error).__name__} {error}"
+    return "ResourceExhausted" in text or "RESOURCE_EXHAUSTED" in text
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory [byte] that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def peak_gpu_memory_bytes() -> int | None:
+    """Return the most memory [byte] held on the GPU, or None without one."""
+    gpus = _gpus()
+    if not gpus:
+        return None
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    return int((gpus[0].memory_stats() or {}).get("peak_bytes_in_use", 0))

@@ -1,0 +1,196 @@
+"""The command line: one command for each stage, and some to look at files.
+
+Modules are imported when their command runs, since TensorFlow and abTEM take seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from exitwave import __version__
+from exitwave.errors import ExitwaveError
+
+DESCRIPTION = """\
+exitwave makes data sets of simulated HRTEM focal series and the exit waves behind them, and
+trains and evaluates networks that reconstruct exit waves.
+
+Snakemake calls these commands in turn; each also works alone:
+
+  catalog ─► simulate ─► render ─► train ─► evaluate ─► report
+"""
+
+EPILOG = """\
+A --spec is the JSON that determines a stage's result; every file that exitwave writes holds its
+own, and `exitwave spec` prints those of a configuration. Begin with
+
+  snakemake                                  the demo, from the materials to the report
+  exitwave check results/monolayers/exit_waves/*   are these files whole and as they should be?
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0, or 2 after a sentence on what is wrong."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("exitwave").setLevel(logging.INFO)
+    try:
+        options.run(options)
+    except ExitwaveError as error:
+        print(f"exitwave: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("exitwave: interrupted; finished samples are kept.", file=sys.stderr)  # noqa: T201
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="exitwave",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"exitwave {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=globals()[f"_{name}"])
+        return added
+
+    catalog = command("catalog", "choose materials, split them and draw the list of samples")
+    _add_spec(catalog)
+    _add_output(catalog, "folder of the catalog")
+
+    simulate = command("simulate", "compute the exit waves of one shard over Dask workers")
+    _add_spec(simulate)
+    simulate.add_argument("--manifest", type=Path, required=True, help="the shard's manifest")
+    _add_output(simulate, "the store to write, {shard}.nc")
+    _add_workers(simulate)
+    _add_gpu(simulate)
+
+    render = command("render", "draw microscopes and image the exit waves: one epoch")
+    _add_spec(render)
+    _add_output(render, "the epoch to write, {epoch}.nc")
+    _add_workers(render)
+    render.add_argument("stores", type=Path, nargs="+", help="all exit-wave stores of a data set")
+
+    train = command("train", "train a network on pre-generated epochs")
+    _add_spec(train)
+    train.add_argument("--training", type=Path, nargs="+", required=True, metavar="EPOCH")
+    train.add_argument("--validation", type=Path, nargs="+", required=True, metavar="EPOCH")
+    _add_output(train, "folder of the network")
+    _add_gpu(train)
+
+    evaluate = command("evaluate", "hold a network's exit waves against the truth")
+    _add_spec(evaluate)
+    evaluate.add_argument("--network", type=Path, required=True, help="folder of the network")
+    _add_output(evaluate, "folder of the evaluation")
+    evaluate.add_argument("epochs", type=Path, nargs="+", help="validation epochs")
+
+    check = command("check", "say whether stores are complete and agree with their checksums")
+    check.add_argument("files", type=Path, nargs="+")
+
+    digest = command("digest", "print a digest of the content of stores, whatever the order")
+    digest.add_argument("files", type=Path, nargs="+")
+
+    spec = command("spec", "print the specs of all stages of a configuration")
+    spec.add_argument("configs", type=Path, nargs="+", help="YAML files, the later over the first")
+    return parser
+
+
+def _add_spec(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--spec", required=True, metavar="JSON", help="what determines the result")
+
+
+def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--output", type=Path, required=True, help=text)
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+
+
+def _add_gpu(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gpu", type=int, default=0, help="1: compute on a GPU, and fail where there is none"
+    )
+
+
+def _catalog(options: argparse.Namespace) -> None:
+    from exitwave.catalog import build_catalog
+
+    build_catalog(options.spec, options.output)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from exitwave.simulate import simulate_exit_waves
+
+    simulate_exit_waves(
+        options.spec,
+        options.manifest,
+        options.output,
+        options.workers,
+        "gpu" if options.gpu else "cpu",
+    )
+
+
+def _render(options: argparse.Namespace) -> None:
+    from exitwave.render import render_epoch
+
+    render_epoch(options.spec, options.stores, options.output, options.workers)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from exitwave.train import train_network
+
+    train_network(
+        options.spec,
+        options.training,
+        options.validation,
+        options.output,
+        require_gpu=bool(options.gpu),
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from exitwave.evaluate import evaluate_network
+
+    evaluate_network(options.spec, options.network, options.epochs, options.output)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from exitwave.store import check_store
+
+    damaged = []
+    for path in options.files:
+        try:
+            schema = check_store(path)
+        except ExitwaveError as error:
+            damaged.append(str(error))
+        else:
+            print(f"{path}: complete, {schema.kind}")  # noqa: T201
+    if damaged:
+        raise ExitwaveError(" ".join(damaged))
+
+
+def _digest(options: argparse.Namespace) -> None:
+    from exitwave.store import content_digest
+
+    for path in options.files:
+        print(f"{content_digest(path)}  {path}")  # noqa: T201
+
+
+def _spec(options: argparse.Namespace) -> None:
+    from exitwave.config import load_config, specs
+
+    for name, spec in specs.all_specs(load_config(*options.configs)).items():
+        print(f"{name}\t{spec}")  # noqa: T201

@@ -1,0 +1,139 @@
+"""Spread independent tasks over the cores of a job with Dask.
+
+One task is one sample: it computes and returns arrays, and never writes. The process that asks
+for the results writes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+def map_tasks(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, title: str
+) -> Iterator[tuple[int, Result | Exception]]:
+    """Yield ``(index, result)`` of each task as it completes, in any order.
+
+    A task that fails yields its exception in place of a result, and the others go on. Only a few
+    results per worker are in memory at a time.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one task; must be importable by the workers.
+    tasks : sequence
+        What to do.
+    workers : int
+        Processes of one thread each. With 1 the work is done in this process.
+    title : str
+        Name of the work in the progress lines.
+    """
+    progress = _Progress(title, len(tasks))
+    source = _in_process if workers <= 1 or len(tasks) <= 1 else _over_dask
+    for index, result in source(function, tasks, workers):
+        progress.step(failed=isinstance(result, Exception))
+        yield index, result
+    progress.close()
+
+
+def _in_process(
+    function: Callable[[Task], Result], tasks: Sequence[Task], _workers: int
+) -> Iterator[tuple[int, Result | Exception]]:
+    for index, task in enumerate(tasks):
+        try:
+            # As in a worker of its own: the number of threads must not show in the results.
+            with threadpool_limits(1):
+                result = function(task)
+        except Exception as error:
+            yield index, error
+        else:
+            yield index, result
+
+
+def _over_dask(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Iterator[tuple[int, Result | Exception]]:
+    from distributed import Client, LocalCluster, Security, as_completed
+
+    # TLS with a certificate that lives as long as the job: on a shared node every user can reach
+    # the loopback interface, and who can talk to a scheduler can run code on its workers.
+    with (
+        LocalCluster(
+            n_workers=min(workers, len(tasks)),
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=Security.temporary(),
+            dashboard_address=None,
+            memory_limit=None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        indices: dict[str, int] = {}
+        waiting = iter(enumerate(tasks))
+
+        def submit() -> Any:
+            for index, task in waiting:
+                future = client.submit(function, task, pure=False, retries=0)
+                indices[future.key] = index
+                return future
+            return None
+
+        # Two tasks a worker keep it busy while a result travels; more would only fill memory.
+        first = [future for _ in range(2 * workers) if (future := submit()) is not None]
+        completed = as_completed(first)
+        for future in completed:
+            error = future.exception()
+            yield indices.pop(future.key), error if error is not None else future.result()
+            future.release()
+            following = submit()
+            if following is not None:
+                completed.add(following)
+
+
+class _Progress:
+    """A bar on a terminal; elsewhere a line about every ten seconds."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title, self._total = title, total
+        self._done = self._failed = 0
+        self._start = self._last = time.monotonic()
+        self._bar = tqdm(total=total, desc=title, unit="sample") if sys.stderr.isatty() else None
+
+    def step(self, failed: bool) -> None:
+        self._done += 1
+        self._failed += failed
+        if self._bar is not None:
+            self._bar.update()
+            return
+        now = time.monotonic()
+        if now - self._last >= 10 or self._done == self._total:
+            self._last = now
+            rate = self._done / max(now - self._start, 1e-9)
+            logger.info(
+                "%s: %d of %d samples%s, %.2f a second, %.0f s left",
+                self._title,
+                self._done,
+                self._total,
+                f" ({self._failed} failed)" if self._failed else "",
+                rate,
+                (self._total - self._done) / rate,
+            )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

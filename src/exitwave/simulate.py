@@ -1,0 +1,280 @@
+"""Simulate the exit waves of one shard: specimens, multislice, one NetCDF store.
+
+A sample that is already there, in the shard's previous file or in the journal of a killed run, is
+copied if its key still holds; only the others are computed. The samples that fail are named, with
+the reason, in the store's attribute ``failed`` and in the summary beside it.
+
+>>> simulate_exit_waves(spec, Path("catalog/shards/000.json"), Path("exit_waves/000.nc"), workers=2)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from exitwave import provenance
+from exitwave.catalog import Manifest, ManifestSample, read_manifest
+from exitwave.config.models import Multislice, Structure
+from exitwave.config.specs import canonical_json, read_spec
+from exitwave.errors import ExitwaveError, SpecimenError
+from exitwave.journal import Journal
+from exitwave.materials import Material
+from exitwave.multislice import exit_wave, stored_points
+from exitwave.parallel import map_tasks
+from exitwave.specimens import build_specimen
+from exitwave.store import EXIT_WAVES, StoreReader, StoreWriter, write_error
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One task: one sample of one material, with all that determines it."""
+
+    seed: int
+    dataset: str
+    material: Material
+    sample_index: int
+    split: str
+    sample_key: str
+    structure: Structure
+    multislice: Multislice
+    device: Literal["cpu", "gpu"]
+
+
+def sample_key(spec: str, material: Material, sample_index: int) -> str:
+    """Return the hash of all that determines a sample: spec, structure, sample identity."""
+    geometry = {key: value for key, value in material.as_dict().items() if key != "label"}
+    text = canonical_json([json.loads(spec), geometry, sample_index])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def simulate_sample(task: Simulation) -> dict[str, Any]:
+    """Build one specimen and return the values of one sample of `EXIT_WAVES`."""
+    start = time.perf_counter()
+    specimen = build_specimen(
+        task.material, task.structure, task.seed, task.dataset, task.sample_index
+    )
+    wave = exit_wave(specimen, task.multislice, task.device)
+    return {
+        "exit_wave": np.stack([wave.real, wave.imag], axis=-1),
+        "material": task.material.identifier,
+        "formula": task.material.formula,
+        "sample_index": task.sample_index,
+        "split": task.split,
+        "sample_key": task.sample_key,
+        "sampling": specimen.box / len(wave),
+        "tilt": specimen.tilt,
+        "tilt_axis": specimen.tilt_axis,
+        "exit_distance": task.multislice.exit_distance_angstrom,
+        "thickness": specimen.thickness,
+        "atom_count": len(specimen.numbers),
+        "atom_number": specimen.numbers,
+        "atom_layer": specimen.layers,
+        "atom_position": specimen.positions,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def simulate_exit_waves(
+    spec: str, manifest: Path, output: Path, workers: int = 1, device: Literal["cpu", "gpu"] = "cpu"
+) -> dict[str, Any]:
+    """Make the store of one shard.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.config.specs.simulate_spec`.
+    manifest : Path
+        The shard's manifest from the catalog.
+    output : Path
+        The store, ``{shard}.nc``; its summary is written beside it as ``{shard}.json``.
+    workers : int
+        Processes to compute with.
+    device : {'cpu', 'gpu'}
+        Where abTEM computes.
+
+    Returns
+    -------
+    dict
+        The summary: samples, computed, copied, failed, seconds a wave.
+    """
+    tasks = _tasks(spec, read_manifest(manifest), device)
+    shard = _Shard(output)
+    reused = shard.reusable({task.sample_key for task in tasks})
+    missing = [task for task in tasks if task.sample_key not in reused]
+    logger.info(
+        "%s: %d samples, %d already there, %d to compute with %d workers",
+        output,
+        len(tasks),
+        len(reused),
+        len(missing),
+        workers,
+    )
+    failed, seconds = [], []
+    unexpected: list[Exception] = []
+    title = f"{output.parent.parent.name}/{output.stem}"
+    for index, result in map_tasks(simulate_sample, missing, workers, title):
+        task = missing[index]
+        if isinstance(result, Exception):
+            reason = str(result) if isinstance(result, SpecimenError) else _reason(result)
+            logger.warning(
+                "%s, sample %d failed: %s", task.material.identifier, task.sample_index, reason
+            )
+            failed.append(_failure(task, reason))
+            if not isinstance(result, SpecimenError):
+                unexpected.append(result)
+        else:
+            seconds.append(float(result["seconds"]))
+            shard.keep(result)
+    if unexpected and len(unexpected) == len(tasks):
+        # Not one bad material but something wrong with the machine or the installation.
+        raise ExitwaveError(
+            f"Every sample of {output} failed, the last one with {_reason(unexpected[-1])}; mend "
+            "this and run again."
+        )
+    summary = {
+        "samples": len(tasks) - len(failed),
+        "computed": len(missing) - len(failed),
+        "copied": len(tasks) - len(missing),
+        "failed": sorted(failed, key=lambda entry: (entry["material"], entry["sample_index"])),
+        "seconds_per_wave": round(statistics.median(seconds), 3) if seconds else None,
+    }
+    shard.finish(spec, tasks, summary)
+    return summary
+
+
+def _tasks(spec: str, manifest: Manifest, device: Literal["cpu", "gpu"]) -> list[Simulation]:
+    values = read_spec(spec, "simulate")
+    structure = Structure.model_validate(values["structure"])
+    multislice = Multislice.model_validate(values["multislice"])
+
+    def task(sample: ManifestSample) -> Simulation:
+        material = manifest.materials[sample.material]
+        return Simulation(
+            seed=values["seed"],
+            dataset=values["dataset"],
+            material=material,
+            sample_index=sample.sample_index,
+            split=sample.split,
+            sample_key=sample_key(spec, material, sample.sample_index),
+            structure=structure,
+            multislice=multislice,
+            device=device,
+        )
+
+    return [task(sample) for sample in manifest.samples]
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _failure(task: Simulation, reason: str) -> dict[str, Any]:
+    return {
+        "material": task.material.identifier,
+        "formula": task.material.formula,
+        "sample_index": task.sample_index,
+        "reason": reason,
+    }
+
+
+class _Shard:
+    """The files of one shard: the store, its journal, and a second name of the last store."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        # Snakemake deletes an output before it reruns the job, so the samples that did not
+        # change need another name to survive under: a hard link, which costs no space. (Its own
+        # remedy, update(), restores the old file after a failure and then takes it for done.)
+        self.kept = output.parent / ".kept" / output.name
+        self.journal = Journal(output.parent / f".{output.stem}.journal")
+        self._journalled: set[str] = set()
+        self._stored: dict[str, tuple[Path, int]] = {}
+
+    def reusable(self, wanted: set[str]) -> set[str]:
+        """Return the keys among those wanted whose samples are at hand, each verified."""
+        for path in (self.kept, self.output):
+            self._stored.update(_verified_samples(path, wanted))
+        for record in self.journal.read():
+            key = str(record["sample_key"])
+            if key in wanted:
+                self._journalled.add(key)
+        return set(self._stored) | self._journalled
+
+    def keep(self, sample: dict[str, Any]) -> None:
+        self.journal.append(sample)
+        self._journalled.add(sample["sample_key"])
+
+    def finish(self, spec: str, tasks: list[Simulation], summary: dict[str, Any]) -> None:
+        """Write the store in the order of the tasks, then clear what is no longer needed."""
+        failed = {(entry["material"], entry["sample_index"]) for entry in summary["failed"]}
+        good = [t for t in tasks if (t.material.identifier, t.sample_index) not in failed]
+        size = stored_points(good[0].multislice, good[0].structure.box_angstrom) if good else 0
+        attributes = {
+            **provenance.attributes(spec),
+            "failed": json.dumps(summary["failed"]),
+        }
+        sizes = {"sample": len(good), "y": size, "x": size}
+        with StoreWriter(self.output, EXIT_WAVES, sizes, attributes) as store:
+            for place, sample in self._samples(good):
+                sample.pop("seconds", None)
+                # A sample that changed sides of the split is still the same sample.
+                store.write(place, **{**sample, "split": good[place].split})
+        _write_summary(self.output.with_suffix(".json"), summary)
+        self._keep_second_name()
+        self.journal.remove()
+
+    def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield place in the new store and values of each sample, one at a time."""
+        places = {task.sample_key: place for place, task in enumerate(tasks)}
+        for record in self.journal.read():
+            if (key := str(record["sample_key"])) in places:
+                yield places.pop(key), record
+        left = sorted((self._stored[key], place) for key, place in places.items())
+        for path, group in itertools.groupby(left, key=lambda entry: entry[0][0]):
+            with StoreReader(path) as reader:
+                for (_, stored), place in group:
+                    yield place, reader.read(stored)
+
+    def _keep_second_name(self) -> None:
+        self.kept.unlink(missing_ok=True)
+        self.kept.parent.mkdir(exist_ok=True)
+        # Some file systems know no hard links; there a rerun computes the shard anew.
+        with contextlib.suppress(OSError):
+            os.link(self.output, self.kept)
+
+
+def _verified_samples(path: Path, wanted: set[str]) -> Iterator[tuple[str, tuple[Path, int]]]:
+    """Yield key and place of the wanted samples of a store that agree with their checksums."""
+    if not path.exists():
+        return
+    try:
+        with StoreReader(path, EXIT_WAVES.kind) as reader:
+            for place, key in enumerate(reader.column("sample_key")):
+                if str(key) in wanted:
+                    reader.read(place)
+                    yield str(key), (path, place)
+    except ExitwaveError as error:
+        logger.warning("%s The samples behind it are computed anew.", error)
+
+
+def _write_summary(path: Path, summary: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(json.dumps(summary, indent=1) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error

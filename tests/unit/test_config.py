@@ -1,0 +1,183 @@
+"""The configuration: defaults, sentences about mistakes, specs, generated reference."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exitwave.config import load_config, parse_config, reference, specs
+from exitwave.errors import ExitwaveError
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "datasets": {"flakes": {}, "other": {"structure": {"tilt_degrees": [0, 5]}}},
+    "networks": {"unet": {"dataset": "flakes"}},
+    "evaluations": {"unet": {"network": "unet", "dataset": "other"}},
+}
+
+
+def message(raw):
+    with pytest.raises(ExitwaveError) as caught:
+        parse_config(raw)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({"sed": 1}, "did you mean 'seed'?"),
+        ({"multislice": {"energy_kev": -50}}, "multislice.energy_kev: input should be greater"),
+        (
+            {"microscope": {"defocus_angstrom": [150, -150]}},
+            "microscope.defocus_angstrom: the range runs from 150 to -150; write the lower limit",
+        ),
+        (
+            {"microscope": {"focal_spred_angstrom": [5, 20]}},
+            "did you mean 'focal_spread_angstrom'?",
+        ),
+        ({"datasets": {"a": {"split": {"by": "fate"}}}}, "datasets.a.split"),
+        (
+            {"datasets": {"a": {"split": {"by": "samples", "trainng_samples": 1}}}},
+            "datasets.a.split.trainng_samples: this key is not known; did you mean "
+            "'training_samples'?",
+        ),
+        ({"networks": {"n": {"dataset": "a"}}}, "'a', which is not among the data sets (none)"),
+        ({"networks": {"n": {}}}, "networks.n.dataset: this key is required"),
+        ({"datasets": {"My Set": {}}}, "datasets.My Set"),
+        ({"datasets": {"networks": {}}}, "choose another name"),
+        (
+            {
+                "datasets": {"a": {"epochs": {"image_size_px": 100}}},
+                "networks": {"n": {"dataset": "a"}},
+            },
+            "multiple of 8 px",
+        ),
+        ({"structure": {"box_angstrom": 10.0}}, "enlarge box_angstrom"),
+        ({"datasets": {"a": {"exit_waves_from": "a"}}}, "name the data set that does"),
+        ("datasets", "must be a mapping"),
+        ({"datasets": ["a"]}, "datasets"),
+        ({"seed": "one"}, "seed"),
+        ({"structure": {"tilt_degrees": [0, float("nan")]}}, "tilt_degrees"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(raw, expected):
+    text = message(raw)
+    assert expected in text
+    assert "\n" not in text
+
+
+def test_a_wrong_common_value_is_told_once_however_many_data_sets_share_it():
+    text = message({"multislice": {"energy_kev": -1}, "datasets": {"a": {}, "b": {}, "c": {}}})
+    assert text.count("energy_kev") == 1
+
+
+def test_an_evaluation_names_a_network_and_stands_alone():
+    raw = {**SMALL, "evaluations": {"e": {"network": "unet2", "dataset": "flakes"}}}
+    assert "not among the networks (unet)" in message(raw)
+    twice = {name: {"network": "unet", "dataset": "flakes"} for name in ("e", "f")}
+    assert "remove one" in message({**SMALL, "evaluations": twice})
+
+
+def test_a_data_sets_own_keys_lie_over_the_common_ones():
+    config = parse_config({**SMALL, "structure": {"tilt_degrees": [1, 2], "hole_share": 0.1}})
+    assert config.datasets["flakes"].structure.tilt_degrees == (1, 2)
+    assert config.datasets["other"].structure.tilt_degrees == (0, 5)
+    assert config.datasets["other"].structure.hole_share == 0.1
+
+
+def test_models_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        parse_config({}).seed = 2
+
+
+def test_files_are_laid_over_each_other(tmp_path):
+    (tmp_path / "a.yaml").write_text("seed: 1\nstructure: {hole_share: 0.2, vacancy_share: 0.1}\n")
+    (tmp_path / "b.yaml").write_text("structure: {hole_share: 0.3}\n")
+    config = load_config(tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert (config.structure.hole_share, config.structure.vacancy_share) == (0.3, 0.1)
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2\n", "\xff\xfe"])
+def test_a_file_that_is_no_mapping_is_told(tmp_path, text):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ExitwaveError, match=r"broken\.yaml"):
+        load_config(path)
+    with pytest.raises(ExitwaveError, match="does not exist"):
+        load_config(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize("name", ["demo", "paper"])
+def test_the_shipped_configurations_are_valid(name):
+    config = load_config(ROOT / "config/config.yaml", ROOT / f"config/{name}.yaml")
+    assert config.datasets
+    assert config.networks
+    assert config.evaluations
+
+
+def test_the_default_configuration_holds_the_defaults_and_every_key():
+    raw = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    assert parse_config(raw) == parse_config({})
+    for section, model in reference.COMMON.items():
+        assert set(raw[section]) == set(model.model_fields)
+
+
+def test_the_generated_files_have_not_drifted():
+    remedy = "run `make config-reference`"
+    schema = ROOT / "workflow/schemas/config.schema.json"
+    assert schema.read_text() == reference.json_schema(), remedy
+    assert (ROOT / "config/config.yaml").read_text() == reference.default_yaml(), remedy
+    assert reference.key_table() in (ROOT / "config/README.md").read_text(), remedy
+
+
+def test_the_schema_accepts_the_shipped_configurations_and_no_unknown_key():
+    import jsonschema
+
+    schema = json.loads(reference.json_schema())
+    for name in ("config", "demo", "paper"):
+        jsonschema.validate(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"sed": 1}, schema)
+
+
+def test_every_key_is_documented():
+    for model in reference.SECTIONS.values():
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+
+
+def test_a_spec_holds_what_determines_a_result_and_nothing_else():
+    base = specs.all_specs(parse_config(SMALL))
+
+    def changed(raw):
+        now = specs.all_specs(parse_config(raw))
+        return {name for name in base if now.get(name) != base[name]}
+
+    def stage_names(names):
+        return {name.split()[0] for name in names}
+
+    labels = {"flakes": {"label": "Flakes"}, "other": SMALL["datasets"]["other"]}
+    assert not changed({**SMALL, "datasets": labels})
+    assert not changed({**SMALL, "networks": {"unet": {"dataset": "flakes", "label": "U"}}})
+    assert stage_names(changed({**SMALL, "microscope": {"blur_angstrom": [0, 1]}})) == {"render"}
+    assert stage_names(changed({**SMALL, "multislice": {"energy_kev": 60}})) == {
+        "simulate",
+        "render",
+    }
+    assert stage_names(changed({**SMALL, "structure": {"hole_share": 0.1}})) == {"simulate"}
+    faster = {"unet": {"dataset": "flakes", "learning_rate": 1e-3}}
+    assert changed({**SMALL, "networks": faster}) == {"train unet"}
+    assert stage_names(changed({**SMALL, "seed": 2})) == {
+        "catalog",
+        "simulate",
+        "render",
+        "train",
+        "evaluate",
+    }
+
+
+def test_equal_values_give_equal_specs():
+    one = parse_config({"datasets": {"a": {"structure": {"tilt_degrees": [0, 5]}}}})
+    two = parse_config({"datasets": {"a": {"structure": {"tilt_degrees": [0.0, 5.0]}}}})
+    assert specs.all_specs(one) == specs.all_specs(two)

@@ -1,0 +1,118 @@
+"""Run the real workflow in a folder of its own, with a configuration of the test's."""
+
+import copy
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+EXITWAVE = Path(sys.executable).parent / "exitwave"
+
+# Everything real, and as small as it goes: seconds a stage.
+TINY = {
+    "datasets": {
+        "tiny": {
+            "materials": {"selection": "natoms<=3", "limit": 8},
+            "split": {"by": "elements", "samples_per_material": 1, "training_share": 0.5},
+            "shards": 3,
+            "structure": {"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.0]},
+            "multislice": {
+                "sampling_angstrom": 0.2,
+                "slice_thickness_angstrom": 1.0,
+                "projection": "infinite",
+            },
+            "microscope": {
+                "sampling_angstrom": [0.39, 0.41],
+                "spherical_aberration_micrometre": [-1, 1],
+            },
+            "epochs": {"image_size_px": 32, "training_epochs": 2},
+        }
+    },
+    "networks": {
+        "unet": {"dataset": "tiny", "channels": [2, 4], "epochs": 2, "batch_size": 2, "images": 2}
+    },
+    "evaluations": {"unet": {"network": "unet", "dataset": "tiny"}},
+}
+
+
+@dataclass
+class Factory:
+    """A working folder in which `snakemake` runs on a configuration."""
+
+    folder: Path
+    config: dict = field(default_factory=lambda: copy.deepcopy(TINY))
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def command(self, *options: str) -> list[str]:
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
+        return [
+            str(SNAKEMAKE),
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--directory",
+            str(self.folder),
+            "--configfile",
+            str(self.folder / "config.yaml"),
+            "--cores",
+            "2",
+            *options,
+        ]
+
+    def run(self, *options: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run snakemake and return what it said, standard error behind standard output."""
+        return subprocess.run(
+            self.command(*options),
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+
+    def must_run(self, *options: str) -> str:
+        done = self.run(*options)
+        assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+    def planned(self) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run announces."""
+        text = self.must_run("--dry-run", "--quiet", "rules")
+        plain = self.must_run("--dry-run") if "Nothing to be done" in text else text
+        if "Nothing to be done" in plain:
+            return {}
+        jobs = {}
+        for line in text.splitlines():
+            name, _, count = line.strip().partition(" ")
+            if count.strip().isdigit() and name != "total":
+                jobs[name] = int(count)
+        return jobs
+
+
+def exitwave(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the command line and return what it said."""
+    return subprocess.run(
+        [str(EXITWAVE), *arguments],
+        text=True,
+        capture_output=True,
+        timeout=timeout,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+
+
+def executed(text: str) -> dict[str, int]:
+    """Return how many jobs of each rule a run finished, from what it said."""
+    jobs: dict[str, int] = {}
+    for line in text.splitlines():
+        if line.startswith("Finished jobid:"):
+            rule = line.partition("(Rule: ")[2].rstrip(")")
+            jobs[rule] = jobs.get(rule, 0) + 1
+    return jobs

@@ -1,0 +1,124 @@
+# Helpers of the rules: the validated configuration, the specs and the names of files.
+import shlex
+import shutil
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+from exitwave.config import parse_config, specs
+from exitwave.errors import ExitwaveError
+
+# The rules call `exitwave`, also where snakemake was started without activating its environment.
+if shutil.which("exitwave") is None:
+    shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+try:
+    CONFIG = parse_config(config)
+    for name, dataset in CONFIG.datasets.items():
+        source = dataset.materials.source
+        if dataset.exit_waves_from is None and source != "monolayers":
+            if not Path(source).is_file():
+                raise ExitwaveError(
+                    f"datasets.{name}.materials.source is '{source}', but there is no such file "
+                    f"(looked for {Path(source).absolute()}); give the path of an ASE database, "
+                    "or 'monolayers' for the built-in table."
+                )
+except ExitwaveError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    # No counts in braces here: Snakemake takes them for wildcards and then finds no rule.
+    # Names have no slash, dot or dash, so no two wildcards can share out a path in two ways.
+    dataset="[a-z][a-z0-9_]*",
+    network="[a-z][a-z0-9_]*",
+    shard="[0-9]+",
+    epoch="[0-9]+",
+    images="[0-9]+",
+    split="training|validation",
+
+
+def catalog_of(wildcards):
+    """The finished catalog whose samples a data set's epochs show."""
+    name = CONFIG.datasets[wildcards.dataset].exit_waves_from or wildcards.dataset
+    return checkpoints.build_catalog.get(dataset=name).output
+
+
+def database(wildcards):
+    """The database a catalog reads; the built-in table is no file."""
+    source = CONFIG.datasets[wildcards.dataset].materials.source
+    return [] if source == "monolayers" else source
+
+
+def manifest(wildcards):
+    """One shard's share of the catalog: it changes only where the shard's own samples do."""
+    shards = checkpoints.build_catalog.get(dataset=wildcards.dataset).output.shards
+    return f"{shards}/{wildcards.shard}.json"
+
+
+def stores(wildcards):
+    """All exit waves that a data set's epochs show."""
+    name = CONFIG.datasets[wildcards.dataset].exit_waves_from or wildcards.dataset
+    shards = Path(catalog_of(wildcards).shards)
+    return [
+        f"results/{name}/exit_waves/{path.stem}.nc"
+        for path in sorted(shards.glob("[0-9]*.json"))
+    ]
+
+
+def epochs(dataset, images, split):
+    """The pre-generated epochs of one side of a data set."""
+    count = getattr(CONFIG.datasets[dataset].epochs, f"{split}_epochs")
+    return [
+        f"results/{dataset}/epochs/{images}_images/{split}/{epoch:02d}.nc"
+        for epoch in range(count)
+    ]
+
+
+def training_epochs(wildcards):
+    network = CONFIG.networks[wildcards.network]
+    return epochs(network.dataset, network.images, "training")
+
+
+def validation_epochs(wildcards):
+    network = CONFIG.networks[wildcards.network]
+    return epochs(network.dataset, network.images, "validation")
+
+
+def evaluated_epochs(wildcards):
+    images = CONFIG.networks[wildcards.network].images
+    return epochs(wildcards.dataset, images, "validation")
+
+
+def evaluation_name(wildcards):
+    return next(
+        name
+        for name, entry in CONFIG.evaluations.items()
+        if (entry.network, entry.dataset) == (wildcards.network, wildcards.dataset)
+    )
+
+
+def catalog_spec(wildcards):
+    return specs.catalog_spec(CONFIG, wildcards.dataset)
+
+
+def simulate_spec(wildcards):
+    return specs.simulate_spec(CONFIG, wildcards.dataset)
+
+
+def render_spec(wildcards):
+    return specs.render_spec(
+        CONFIG,
+        wildcards.dataset,
+        int(wildcards.images),
+        wildcards.split,
+        int(wildcards.epoch),
+    )
+
+
+def train_spec(wildcards):
+    return specs.train_spec(CONFIG, wildcards.network)
+
+
+def evaluate_spec(wildcards):
+    return specs.evaluate_spec(CONFIG, evaluation_name(wildcards))
