@@ -29,11 +29,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exitwave import provenance
+from exitwave.atomic_files import replacing, write_text
+from exitwave.config.specs import read_spec
 from exitwave.errors import ExitwaveError
 from exitwave.metrics import Wave, blurred, exchange_targets, vacuum, wave_error
 from exitwave.peaks import Peaks, find_peaks, match_peaks, random_found_share, threshold_level
 from exitwave.seeds import generator
-from exitwave.store import EPOCH, StoreReader, write_error
+from exitwave.store import EPOCH, StoreReader
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class Settings:
     @classmethod
     def from_spec(cls, spec: str) -> Settings:
         """Read the spec of `exitwave.config.specs.evaluate_spec`."""
-        values = json.loads(spec)
+        values = read_spec(spec, "evaluate")
         entry = values["evaluation"]
         return cls(
             seed=values["seed"],
@@ -172,7 +174,9 @@ def evaluate_predictions(
             for percentile, index in chosen
         ]
     summary = summarize(rows)
-    summary["examples"] = [{"percentile": percentile, **rows[index]} for percentile, index in chosen]
+    summary["examples"] = [
+        {"percentile": percentile, **rows[index]} for percentile, index in chosen
+    ]
     summary |= provenance.attributes(spec)
     _write(output, rows, summary, examples)
     logger.info("%s", json.dumps(_finite({"samples": len(rows), **summary["ratios"]})))
@@ -409,19 +413,15 @@ def _write(
     summary: dict[str, Any],
     examples: Sequence[Example],
 ) -> None:
-    """Write the three files, each under a temporary name until it is complete."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with _replacing(output / "samples.csv") as path, path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({**row, **_rounded(row)} for row in rows)
-        with _replacing(output / "examples.npz") as path, path.open("wb") as binary:
-            np.savez(binary, **_arrays(examples, summary))
-        with _replacing(output / "summary.json") as path:
-            path.write_text(json.dumps(_finite(summary), indent=2, allow_nan=False) + "\n")
-    except OSError as error:
-        raise write_error(output, error) from error
+    with replacing(output / "samples.csv") as path, path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, **_rounded(row)} for row in rows)
+    with replacing(output / "examples.npz") as path, path.open("wb") as binary:
+        np.savez(binary, **_arrays(examples, summary))
+    write_text(
+        output / "summary.json", json.dumps(_finite(summary), indent=1, allow_nan=False) + "\n"
+    )
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, str]:
@@ -431,16 +431,6 @@ def _rounded(row: dict[str, Any]) -> dict[str, str]:
         for name, value in row.items()
         if isinstance(value, float)
     }
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _arrays(examples: Sequence[Example], summary: dict[str, Any]) -> dict[str, Any]:

@@ -121,9 +121,7 @@ def draw_microscope(
     )
 
 
-def _draw_defocus(
-    limits: Microscope, images: int, rng: np.random.Generator
-) -> tuple[float, ...]:
+def _draw_defocus(limits: Microscope, images: int, rng: np.random.Generator) -> tuple[float, ...]:
     """Draw the defoci of a series, increasing from the first image to the last [Å].
 
     The nominal steps share out ``defocus_range_angstrom`` evenly, whatever their number; each is

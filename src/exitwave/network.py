@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from exitwave.config.models import Network
 from exitwave.seeds import generator
 
@@ -44,7 +46,7 @@ def build_network(settings: Network, images: int, seed: int = 1) -> keras.Model:
         Images in a focal series.
     seed : int
         Root seed of the initial weights. They depend on it, on the replica and on the names of the
-        layers only, not on what was built or drawn before.
+        layers only: not on the backend, nor on what was built or drawn before.
 
     Returns
     -------
@@ -149,14 +151,20 @@ class _Layers:
         """Apply a convolution whose weights are drawn by its name."""
         import keras
 
-        draw = generator(self.seed, "initial_weights", self.settings.replica, name)
-        return keras.layers.Conv2D(
+        layer = keras.layers.Conv2D(
             channels,
             kernel_px,
             padding="same",
             use_bias=use_bias,
-            # He's width: a PReLU starts as a ReLU, which halves the variance each time.
-            kernel_initializer=keras.initializers.HeNormal(seed=int(draw.integers(2**31))),
+            kernel_initializer="zeros",
             dtype=dtype,
             name=name,
-        )(tensor)
+        )
+        result = layer(tensor)
+        # Drawn by NumPy, so that they are the same on all backends, and with He's width, since
+        # a PReLU starts as a ReLU, which halves the variance.
+        draw = generator(self.seed, "initial_weights", self.settings.replica, name)
+        shape = layer.kernel.shape
+        width = np.sqrt(2 / np.prod(shape[:-1]))
+        layer.kernel.assign(draw.normal(0, width, shape).astype(np.float32))
+        return result

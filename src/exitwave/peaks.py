@@ -141,7 +141,9 @@ def _maxima(
     rows, columns = np.nonzero(candidates)
     if len(rows) > 1:
         # Equal pixels side by side are one maximum: the first stands for all.
-        pairs = cKDTree(np.stack([rows, columns], axis=1)).query_pairs(radius, output_type="ndarray")
+        pairs = cKDTree(np.stack([rows, columns], axis=1)).query_pairs(
+            radius, output_type="ndarray"
+        )
         keep = np.ones(len(rows), dtype=bool)
         keep[pairs.max(axis=1)] = False
         rows, columns = rows[keep], columns[keep]

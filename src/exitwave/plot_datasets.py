@@ -23,6 +23,7 @@ from exitwave.plot_style import (
     drawing,
     formula_text,
     new_figure,
+    plain_formula,
     robust_limits,
     save_figure,
     show_image,
@@ -57,23 +58,26 @@ PARAMETERS = (
     Parameter("defocus", "defocus of all images [Å]", "defocus_angstrom"),
     Parameter(
         "spherical_aberration",
-        "spherical aberration Cs [µm]",
+        "spherical aberration C$_s$ [µm]",
         "spherical_aberration_micrometre",
         1e-4,
     ),
-    Parameter("astigmatism", "astigmatism C12 [Å]", "astigmatism_angstrom"),
-    Parameter("astigmatism_angle", "angle of C12 [rad]", ""),
-    Parameter("coma", "coma C21 [Å]", "coma_angstrom"),
-    Parameter("coma_angle", "angle of C21 [rad]", ""),
+    Parameter("astigmatism", "astigmatism C$_{12}$ [Å]", "astigmatism_angstrom"),
+    Parameter("astigmatism_angle", "angle of C$_{12}$ [rad]", ""),
+    Parameter("coma", "coma C$_{21}$ [Å]", "coma_angstrom"),
+    Parameter("coma_angle", "angle of C$_{21}$ [rad]", ""),
     Parameter("focal_spread", "focal spread, 1/e [Å]", "focal_spread_angstrom"),
     Parameter("blur", "blur B [Å]", "blur_angstrom"),
     Parameter(
-        "dose", "log10 of the dose · Å²", "dose_log10_per_square_angstrom", logarithmic=True
+        "dose",
+        "log$_{10}$ of the dose [Å$^{-2}$]",
+        "dose_log10_per_square_angstrom",
+        logarithmic=True,
     ),
     Parameter("sampling", "pixel [Å]", "sampling_angstrom"),
-    Parameter("mtf_c1", "MTF c1", "mtf_c1"),
-    Parameter("mtf_c2", "MTF c2", "mtf_c2"),
-    Parameter("mtf_c3", "MTF c3", "mtf_c3"),
+    Parameter("mtf_c1", "MTF c$_1$", "mtf_c1"),
+    Parameter("mtf_c2", "MTF c$_2$", "mtf_c2"),
+    Parameter("mtf_c3", "MTF c$_3$", "mtf_c3"),
     Parameter("atom_count", "atoms of a specimen", ""),
 )
 
@@ -133,7 +137,7 @@ def _plot_samples(reader: StoreReader, output: Path) -> None:
         )
         axes[0].set_title(formula_text(str(sample["formula"])), pad=15, fontweight="bold")
         drawn["image"] = show_image(axes[1], image, sampling, robust_limits(image))
-        _note(axes[1], f"Δf = {signed(sample['defocus'][0])} Å\n{dose_text(sample['dose'])}")
+        _note(axes[1], f"Δf = {signed(sample['defocus'][0])} Å\n{dose_text(float(sample['dose']))}")
         show_wave(axes[2], wave.real - 1, sampling, limit)
         drawn["wave"] = show_wave(axes[3], wave.imag, sampling, limit)
         if column == 0:
@@ -141,13 +145,13 @@ def _plot_samples(reader: StoreReader, output: Path) -> None:
                 axis.set_ylabel(label, labelpad=3)
     middle = width / 2
     bar = ((middle - 1.6) / width, 0.4 / height, 3.2 / width, 0.09 / height)
-    colour_bar(figure, drawn["wave"], bar, "Re Ψ − 1 and Im Ψ, relative to the incident wave")
-    names = ", ".join(str(sample["formula"]) for sample in samples)
+    colour_bar(figure, drawn["wave"], bar, "Re Ψ − 1 and Im Ψ (incident wave = 1)")
+    names = ", ".join(plain_formula(str(sample["formula"])) for sample in samples)
     caption = Caption(
         "Some samples",
-        f"The first sample of each of {len(samples)} materials of the data set, or more of one "
-        "where it has fewer: the structure as the beam meets it, the first image of the focal "
-        "series on its own grey scale with its defocus and dose, and real and imaginary part of "
+        f"{len(samples)} samples of the data set, of as many materials as possible: the structure "
+        "as the beam meets it, the first image of the focal series on its own grey scale with its "
+        "defocus and dose, and real and imaginary part of "
         f"the exit wave on one colour scale. From the left: {names}.",
         f"Structures, images and exit waves of {names}.",
     )
@@ -183,15 +187,17 @@ def _plot_parameters(readers: Sequence[StoreReader], output: Path) -> None:
     for number, parameter in enumerate(PARAMETERS):
         row, column = divmod(number, columns)
         axes = figure.add_axes(
-            (0.035 + 0.196 * column, 1 - (row + 0.72) / rows, 0.168, 0.62 / rows)
+            (0.045 + 0.194 * column, 1 - (row + 0.72) / rows, 0.168, 0.62 / rows)
         )
         values = _drawn_values(readers, parameter)
         _histogram(axes, values, limits.get(parameter.key))
         axes.set_xlabel(parameter.label, labelpad=2, fontsize=8)
+        if column == 0:
+            axes.set_ylabel("count", labelpad=2, fontsize=8)
     samples = sum(len(reader) for reader in readers)
     text = (
         f"The parameters drawn for {samples} focal series, one microscope a series; the bars "
-        "count series, those of the defocus images. Dashed lines mark the limits of the "
+        "count series, or single images for the defocus. Dashed lines mark the limits of the "
         "configuration. The last histogram shows the sizes of the specimens."
     )
     caption = Caption("The microscopes", text, "Histograms of the drawn microscope parameters.")
@@ -204,9 +210,7 @@ def _drawn_values(readers: Sequence[StoreReader], parameter: Parameter) -> NDArr
     return np.log10(values) if parameter.logarithmic else values
 
 
-def _histogram(
-    axes: Any, values: NDArray[np.float64], limits: Sequence[float] | None
-) -> None:
+def _histogram(axes: Any, values: NDArray[np.float64], limits: Sequence[float] | None) -> None:
     bins = int(np.clip(math.sqrt(values.size), 5, 30))
     low, high = (values.min(), values.max()) if limits is None else limits
     low, high = min(low, values.min()), max(high, values.max())

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from exitwave.store import write_error
+from exitwave.atomic_files import replacing, write_text
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, RED, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -105,16 +105,13 @@ def new_figure(width: float, height: float) -> Any:
 
 def save_figure(figure: Any, folder: Path, name: str, caption: Caption) -> None:
     """Write a figure as PNG and SVG, and its caption into the folder's `CAPTIONS`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": "exitwave"})
-        figure.savefig(folder / f"{name}.svg", dpi=DPI, metadata={"Date": None})
-        captions = read_captions(folder)
-        captions[name] = caption
-        text = {key: asdict(value) for key, value in captions.items()}
-        (folder / CAPTIONS).write_text(json.dumps(text, indent=2, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise write_error(folder / name, error) from error
+    with replacing(folder / f"{name}.png") as path:
+        figure.savefig(path, dpi=DPI, metadata={"Software": "exitwave"})
+    with replacing(folder / f"{name}.svg") as path:
+        figure.savefig(path, dpi=DPI, metadata={"Date": None})
+    captions = {**read_captions(folder), name: caption}
+    text = {key: asdict(value) for key, value in captions.items()}
+    write_text(folder / CAPTIONS, json.dumps(text, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_captions(folder: Path) -> dict[str, Caption]:
@@ -122,12 +119,20 @@ def read_captions(folder: Path) -> dict[str, Caption]:
     path = folder / CAPTIONS
     if not path.exists():
         return {}
-    return {name: Caption(**values) for name, values in json.loads(path.read_text()).items()}
+    return {
+        name: Caption(**values)
+        for name, values in json.loads(path.read_text(encoding="utf-8")).items()
+    }
 
 
 def formula_text(formula: str) -> str:
     """Return a chemical formula with its numbers set low, in matplotlib's markup."""
     return re.sub(r"(\d+)", r"$_{\1}$", formula)
+
+
+def plain_formula(formula: str) -> str:
+    """Return a chemical formula with its numbers set low, for captions."""
+    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def dose_text(dose: float) -> str:
@@ -138,7 +143,8 @@ def dose_text(dose: float) -> str:
 
 def signed(value: float) -> str:
     """Return a whole number with a sign that is as wide as a plus."""
-    return f"{value:+.0f}".replace("-", "−")
+    whole = round(float(value))
+    return f"{whole:+d}".replace("-", "−") if whole else "0"
 
 
 def extent(size: tuple[int, ...], sampling: float) -> tuple[float, float, float, float]:
@@ -247,9 +253,7 @@ def scale_bar(axes: Any, colour: str, outline: str) -> None:
     x, y = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
     around = [patheffects.withStroke(linewidth=2.5, foreground=outline, alpha=0.85)]
     bar = [patheffects.withStroke(linewidth=3.6, foreground=outline, alpha=0.85)]
-    axes.plot(
-        [x, x + length], [y, y], color=colour, lw=2, solid_capstyle="butt", path_effects=bar
-    )
+    axes.plot([x, x + length], [y, y], color=colour, lw=2, solid_capstyle="butt", path_effects=bar)
     axes.text(
         x + length / 2,
         y + 0.025 * (top - bottom),

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
 from exitwave.evaluate import Example, Settings, read_examples
+from exitwave.plot_argand import plot_argand
 from exitwave.plot_datasets import plot_dataset
-from exitwave.plot_examples import plot_argand, plot_example
+from exitwave.plot_examples import plot_example
 from exitwave.plot_style import (
     BLACK,
     BLUE,
@@ -40,7 +41,6 @@ from exitwave.plot_style import (
 
 __all__ = ["plot_comparison", "plot_dataset", "plot_evaluation", "plot_history"]
 
-BINS = 36
 PARTS = {"rmse_real": "real part", "rmse_imag": "imaginary part"}
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))
 
@@ -59,7 +59,9 @@ def plot_evaluation(evaluation: Path, output: Path) -> None:
         Folder of the figures.
     """
     samples = read_samples(evaluation)
-    settings = Settings.from_spec(json.loads((evaluation / "summary.json").read_text())["spec"])
+    settings = Settings.from_spec(
+        json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))["spec"]
+    )
     examples = read_examples(evaluation)
     peaks = (settings.peak_threshold, settings.peak_distance)
     with drawing():
@@ -153,7 +155,12 @@ def plot_comparison(evaluations: Mapping[str, Path], output: Path) -> None:
         both = _two_axes(figure)
         for axes, (column, part) in zip(both, PARTS.items(), strict=True):
             null = f"exchanged_{column}"
-            every = [table[name] for table in samples.values() for name in (column, null) if name in table]
+            every = [
+                table[name]
+                for table in samples.values()
+                for name in (column, null)
+                if name in table
+            ]
             edges = log_bins(np.concatenate([entries.to_numpy() for entries in every]))
             for place, (name, table) in enumerate(samples.items()):
                 colour, line = SERIES[place % len(SERIES)], _DASHES[place % len(_DASHES)]
@@ -183,7 +190,8 @@ def log_bins(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return bin edges, evenly spaced in the logarithm, that hold all positive values."""
     positive = values[np.isfinite(values) & (values > 0)]
     low, high = (positive.min(), positive.max()) if positive.size else (0.1, 1.0)
-    return np.geomspace(low / 1.05, high * 1.05, BINS + 1)
+    bins = int(np.clip(round(2 * positive.size ** (1 / 3)), 10, 40))
+    return np.geomspace(low / 1.05, high * 1.05, bins + 1)
 
 
 def _outline(
@@ -202,9 +210,11 @@ def _outline(
     # Errors of 0 cannot stand on a logarithmic axis; they count at its lower end.
     counts, _ = np.histogram(np.clip(known, edges[0], edges[-1]), edges)
     share = 100 * counts / known.size
+    occupied = np.flatnonzero(counts)
+    share, edges = share[occupied[0] : occupied[-1] + 1], edges[occupied[0] : occupied[-1] + 2]
     if filled:
         axes.stairs(share, edges, color=colour, fill=True, alpha=0.25)
-    axes.stairs(share, edges, color=colour, ls=line, lw=1.5, label=name)
+    axes.stairs(share, edges, color=colour, ls=line, lw=1.8 if filled else 1.2, label=name)
     middle = max(float(np.median(known)), edges[0])
     axes.plot(
         middle,
@@ -249,10 +259,13 @@ def plot_history(network: Path, output: Path) -> None:
     path = network / "history.csv"
     try:
         history = pd.read_csv(path)
-        epochs, curves = history["epoch"], {
-            "training": history["loss"],
-            "validation": history["val_loss"],
-        }
+        epochs, curves = (
+            history["epoch"],
+            {
+                "training": history["loss"],
+                "validation": history["val_loss"],
+            },
+        )
     except (OSError, ValueError, KeyError) as error:
         raise ExitwaveError(
             f"The training history {path} cannot be read ({error}); run snakemake again."
@@ -265,18 +278,18 @@ def plot_history(network: Path, output: Path) -> None:
         ):
             few = "o" if len(losses) < 15 else ""
             axes.plot(epochs, losses, color=colour, ls=line, marker=few, ms=3.5, label=name)
-        best = curves["validation"].idxmin()
-        lowest = float(curves["validation"][best])
-        axes.plot(epochs[best], lowest, "o", ms=8, mfc="none", mec=BLACK, label="lowest")
-        axes.set(xlabel="epoch", ylabel="mean square error (loss)", yscale="log")
+        best = int(curves["validation"].to_numpy().argmin())
+        lowest = float(curves["validation"].iloc[best])
+        axes.plot(epochs.iloc[best], lowest, "o", ms=8, mfc="none", mec=BLACK, label="lowest")
+        axes.set(xlabel="epoch", ylabel="loss: mean square error of Re Ψ, Im Ψ", yscale="log")
         _readable_log(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
         caption = Caption(
             "Learning curves",
-            "Mean square error of the scaled target on the training and the validation samples "
-            f"after each of {len(history)} epochs. The circle marks the lowest validation loss, "
-            f"{lowest:.3g} in epoch {epochs[best]:g}.",
+            "Mean square error of the real and imaginary part of the exit wave on the training and "
+            f"the validation samples after each of {len(history)} epochs. The circle marks the "
+            f"lowest validation loss, {lowest:.3g} in epoch {epochs.iloc[best]:g}.",
             f"Training and validation loss against the epoch; the lowest is {lowest:.3g}.",
         )
         save_figure(figure, output, "history", caption)

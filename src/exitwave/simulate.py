@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from exitwave import provenance
+from exitwave.atomic_files import write_text
 from exitwave.catalog import Manifest, ManifestSample, read_manifest
 from exitwave.config.models import Multislice, Structure
 from exitwave.config.specs import canonical_json, read_spec
@@ -34,7 +35,7 @@ from exitwave.materials import Material
 from exitwave.multislice import exit_wave, stored_points
 from exitwave.parallel import map_tasks
 from exitwave.specimens import build_specimen
-from exitwave.store import EXIT_WAVES, StoreReader, StoreWriter, write_error
+from exitwave.store import EXIT_WAVES, StoreReader, StoreWriter
 
 logger = logging.getLogger(__name__)
 
@@ -233,7 +234,7 @@ class _Shard:
                 sample.pop("seconds", None)
                 # A sample that changed sides of the split is still the same sample.
                 store.write(place, **{**sample, "split": good[place].split})
-        _write_summary(self.output.with_suffix(".json"), summary)
+        write_text(self.output.with_suffix(".json"), json.dumps(summary, indent=1) + "\n")
         self._keep_second_name()
         self.journal.remove()
 
@@ -269,12 +270,3 @@ def _verified_samples(path: Path, wanted: set[str]) -> Iterator[tuple[str, tuple
                     yield str(key), (path, place)
     except ExitwaveError as error:
         logger.warning("%s The samples behind it are computed anew.", error)
-
-
-def _write_summary(path: Path, summary: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(json.dumps(summary, indent=1) + "\n")
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,3 +69,13 @@ def _columns(index: int, noise: int, images: int) -> dict[str, object]:
         "sampling": SAMPLING,
         "defocus": np.zeros(images),
     }
+
+
+def flip_a_bit_of_an_image(path: Path, sample: int) -> None:
+    """Change the file as a failing disk would, behind the back of HDF5."""
+    with netCDF4.Dataset(path) as file:
+        needle = np.asarray(file["image"][sample]).tobytes()[:64]
+    content = bytearray(path.read_bytes())
+    place = content.index(needle)
+    content[place + 10] ^= 1
+    path.write_bytes(content)

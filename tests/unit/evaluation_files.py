@@ -1,4 +1,4 @@
-"""Synthetic validation epochs of honeycomb flakes, and predictors of any quality to go with them."""
+"""Synthetic validation epochs of flakes, and predictors of any quality to go with them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ from exitwave.store import EPOCH, StoreReader, StoreWriter
 
 WAVELENGTH = 0.05355  # of 50 keV electrons [Å]
 MATERIALS = (("MoS2", "Mo", "S", 3.18), ("WSe2", "W", "Se", 3.32), ("NbTe2", "Nb", "Te", 3.68))
+LIMITS = {
+    "spherical_aberration": (-15e4, 15e4),
+    "astigmatism": (0, 25),
+    "coma": (0, 600),
+    "focal_spread": (5, 20),
+    "blur": (0.5, 1.5),
+    "mtf_c1": (-0.6, 0.2),
+    "mtf_c2": (0.1, 0.2),
+    "mtf_c3": (0.6, 1.8),
+}
 
 CONFIG = {
     "seed": 3,
@@ -85,7 +95,11 @@ def gaussian_wave(
 
 
 def focal_series(
-    wave: NDArray[Any], sampling: float, defocus: NDArray[Any], dose: float, rng: np.random.Generator
+    wave: NDArray[Any],
+    sampling: float,
+    defocus: NDArray[Any],
+    dose: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Images by defocus alone, with Poisson noise and a soft envelope."""
     k = np.fft.fftfreq(wave.shape[0], sampling)
@@ -117,9 +131,7 @@ def write_epoch(
     return path
 
 
-def _sample(
-    number: int, size: int, frames: int, supported: bool, epoch: int
-) -> dict[str, Any]:
+def _sample(number: int, size: int, frames: int, supported: bool, epoch: int) -> dict[str, Any]:
     rng = np.random.default_rng((number, epoch))
     sampling = rng.uniform(0.10, 0.11)
     numbers, positions, layers = flake(number, size * sampling, supported)
@@ -128,7 +140,7 @@ def _sample(
     dose = 10 ** rng.uniform(2.5, 5)
     name = MATERIALS[number % len(MATERIALS)][0]
     drawn = {
-        variable.name: rng.uniform(0.1, 0.9)
+        variable.name: rng.uniform(*LIMITS.get(variable.name, (0.0, 2 * np.pi)))
         for variable in EPOCH.variables
         if variable.dimensions == ("sample",) and variable.dtype == "f8"
     }

@@ -16,6 +16,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.evaluate import (
     IDENTITY_COLUMNS,
     Predictor,
+    evaluate_network,
     evaluate_predictions,
     percentile_rank,
     provenance_of,
@@ -112,7 +113,9 @@ def test_percent_worse_is_zero_for_the_worst(epoch: Path, tmp_path: Path) -> Non
 def test_a_second_run_gives_the_same_bytes(epoch: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         evaluate(epoch, tmp_path / name, oracle([epoch], flawed))
-    assert (tmp_path / "one/samples.csv").read_bytes() == (tmp_path / "two/samples.csv").read_bytes()
+    assert (tmp_path / "one/samples.csv").read_bytes() == (
+        tmp_path / "two/samples.csv"
+    ).read_bytes()
     summaries = [
         json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two")
     ]
@@ -171,6 +174,23 @@ def test_broken_predictions_are_told(epoch: Path, tmp_path: Path) -> None:
         evaluate_predictions(evaluation_spec(), oracle([]), [], tmp_path)
     with pytest.raises(ExitwaveError, match="cannot be read"):
         read_examples(tmp_path / "absent")
+
+
+def test_a_stored_network_is_evaluated(epoch: Path, tmp_path: Path) -> None:
+    from exitwave.config.models import Network
+    from exitwave.network import build_network
+    from exitwave.trained_network import save_network
+
+    settings = Network(dataset="flakes", channels=(2, 4), convolutions=2)
+    save_network(tmp_path / "network", build_network(settings, 3), settings, {})
+    for name in ("one", "two"):
+        evaluate_network(evaluation_spec(), tmp_path / "network", [epoch], tmp_path / name)
+    samples = pd.read_csv(tmp_path / "one/samples.csv")
+    assert len(samples) == 11
+    assert (samples["rmse_imag"] > 0).all()
+    assert (tmp_path / "one/samples.csv").read_bytes() == (
+        tmp_path / "two/samples.csv"
+    ).read_bytes()
 
 
 def test_quartiles_and_gains_by_hand() -> None:

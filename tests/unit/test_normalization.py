@@ -57,7 +57,9 @@ def test_local_does_not_depend_on_the_unit_of_intensity(series):
 
 
 def test_a_constant_series_gives_zeros_not_nan():
-    assert np.array_equal(normalize_series(np.full((16, 16, 3), 5), "local", 0.1), np.zeros((16, 16, 3)))
+    assert np.array_equal(
+        normalize_series(np.full((16, 16, 3), 5), "local", 0.1), np.zeros((16, 16, 3))
+    )
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])

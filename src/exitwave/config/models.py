@@ -205,7 +205,8 @@ class Microscope(Section):
     mtf_frequency_unit: Literal["nyquist", "per_angstrom", "cycles_per_pixel"] = "nyquist"
     """Unit of k in the MTF (ours). With `nyquist` negative values are set to 0."""
     padding_tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    """Share of the wave's amplitude that may reach round the padded box and back (ours)."""
+    """Largest difference of an image from that of an isolated specimen, through fringes that
+    reach round the padded box: rms over the rms of the contrast (ours)."""
 
 
 class Epochs(Section):

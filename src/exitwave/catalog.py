@@ -1,0 +1,416 @@
+"""The catalog of a data set: its materials, their split, the list of samples, the shards.
+
+The folder of a catalog holds
+
+========================  ==========================================================
+``materials.csv``         one row a material that was taken, with its row and label
+``samples.csv``           one row a sample: material, index, side of the split, shard
+``rejected.csv``          one row a database row that was selected but not accepted
+``summary.json``          counts
+``shards/{shard}.json``   one manifest a shard that has samples: all that its job needs
+========================  ==========================================================
+
+Every decision is a hash of the material itself, never of its place in the database, so a material
+that is added, dropped or changed alters only the manifests of its own shards.
+
+>>> summary = build_catalog(spec, Path("results/mos2/catalog"))
+>>> read_manifest(Path("results/mos2/catalog/shards/000.json")).samples[0]
+ManifestSample(material='MoS2-0123456789ab', sample_index=0, split='training')
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import logging
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase.data import chemical_symbols
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from exitwave.config.models import Materials, SplitByElements, SplitBySamples
+from exitwave.config.specs import canonical_json, read_spec
+from exitwave.errors import ExitwaveError
+from exitwave.materials import Counts, Material, Rejected, read_materials
+from exitwave.multislice import known_elements
+from exitwave.seeds import uniform_hash
+from exitwave.store import write_error
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("training", "validation")
+
+_MATERIAL_COLUMNS = (
+    "material",
+    "formula",
+    "elements",
+    "split",
+    "atoms",
+    "a_angstrom",
+    "b_angstrom",
+    "gamma_degrees",
+    "thickness_angstrom",
+    "label",
+    "row",
+)
+_SAMPLE_COLUMNS = ("material", "sample_index", "split", "shard")
+_REJECTED_COLUMNS = ("row", "label", "formula", "reason", "detail")
+
+
+@dataclass(frozen=True)
+class ManifestSample:
+    """One sample to be simulated.
+
+    Attributes
+    ----------
+    material : str
+        Identifier of its material.
+    sample_index : int
+        Number of the specimen among those of its material.
+    split : str
+        ``training`` or ``validation``.
+    """
+
+    material: str
+    sample_index: int
+    split: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The samples of one shard and the materials they are made of."""
+
+    shard: int
+    dataset: str
+    materials: dict[str, Material]
+    samples: tuple[ManifestSample, ...]
+
+
+class _CatalogSpec(BaseModel):
+    """The values of `exitwave.config.specs.catalog_spec`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: str
+    version: int
+    seed: int
+    dataset: str
+    materials: Materials
+    parametrization: str
+    split: SplitByElements | SplitBySamples
+    shards: int
+
+
+def element_set(numbers: Iterable[int]) -> str:
+    """Return the elements of atomic numbers, sorted by symbol: ``Mo-S``."""
+    return "-".join(sorted({str(chemical_symbols[number]) for number in numbers}))
+
+
+def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[str, Any]:
+    """Choose the materials of a data set, split them and share their samples out over shards.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.config.specs.catalog_spec`.
+    output : Path
+        Folder of the catalog.
+    source : str, optional
+        Database to read in the place of the spec's.
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    ExitwaveError
+        See `exitwave.materials.read_materials`; also where one side of the split stays empty.
+    """
+    values = _parsed_spec(spec)
+    accepted, rejected, counts = read_materials(
+        source or values.materials.source,
+        values.materials.selection,
+        values.materials.max_atoms,
+        known_elements(values.parametrization),
+    )
+    taken = _limited(accepted, values)
+    samples = [sample for material in taken for sample in _samples(material, values)]
+    _require_both_sides(taken, samples, values)
+    shards = _shards(samples, values)
+    summary = _summary(taken, shards, rejected, counts, len(accepted))
+    _write_manifests(output / "shards", values.dataset, shards, taken)
+    _write(output / "materials.csv", _materials_table(taken, shards))
+    _write(output / "samples.csv", _samples_table(shards))
+    _write(output / "rejected.csv", _rejected_table(rejected))
+    _write(output / "summary.json", json.dumps(summary, indent=1) + "\n")
+    _report(summary, values.dataset)
+    return summary
+
+
+def _parsed_spec(spec: str) -> _CatalogSpec:
+    try:
+        return _CatalogSpec.model_validate(read_spec(spec, "catalog"))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ExitwaveError(
+            f"--spec has an unusable value at {where}; take it from `exitwave spec CONFIG ...`."
+        ) from error
+
+
+def _limited(accepted: list[Material], values: _CatalogSpec) -> list[Material]:
+    """Return the materials that are taken, by identifier, so that no row order shows."""
+
+    def draw(material: Material) -> tuple[float, str]:
+        number = uniform_hash(values.seed, values.dataset, "limit", material.identifier)
+        return number, material.identifier
+
+    chosen = sorted(accepted, key=draw)[: values.materials.limit]
+    return sorted(chosen, key=lambda material: material.identifier)
+
+
+def _samples(material: Material, values: _CatalogSpec) -> list[ManifestSample]:
+    split = values.split
+    if isinstance(split, SplitBySamples):
+        # Even and odd numbers, so that a larger set on one side leaves the other as it is.
+        indices = {
+            "training": range(0, 2 * split.training_samples, 2),
+            "validation": range(1, 2 * split.validation_samples, 2),
+        }
+        return [
+            ManifestSample(material.identifier, index, side)
+            for side in SPLITS
+            for index in indices[side]
+        ]
+    elements = element_set(material.numbers)
+    is_training = (
+        uniform_hash(values.seed, values.dataset, "split", elements) < split.training_share
+    )
+    return [
+        ManifestSample(material.identifier, index, "training" if is_training else "validation")
+        for index in range(split.samples_per_material)
+    ]
+
+
+def _require_both_sides(
+    taken: list[Material], samples: list[ManifestSample], values: _CatalogSpec
+) -> None:
+    split = values.split
+    if isinstance(split, SplitBySamples) or split.training_share in (0, 1):
+        return
+    for side in SPLITS:
+        if not any(sample.split == side for sample in samples):
+            sets = len({element_set(material.numbers) for material in taken})
+            raise ExitwaveError(
+                f"The {side} side of data set '{values.dataset}' is empty: all {sets} sets of "
+                f"elements fell to the other side with split.training_share "
+                f"{split.training_share:g}; take more materials, another seed, or split by samples."
+            )
+
+
+def _shards(samples: list[ManifestSample], values: _CatalogSpec) -> dict[int, list[ManifestSample]]:
+    """Share samples out; only shards that get any are in the result."""
+    shards: dict[int, list[ManifestSample]] = {}
+    for sample in samples:
+        # A material that is split by samples has far more of them than one job should get.
+        by_samples = isinstance(values.split, SplitBySamples)
+        key = f"{sample.material}/{sample.sample_index}" if by_samples else sample.material
+        digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+        shards.setdefault(int.from_bytes(digest) % values.shards, []).append(sample)
+    return dict(sorted(shards.items()))
+
+
+def _summary(
+    taken: list[Material],
+    shards: dict[int, list[ManifestSample]],
+    rejected: list[Rejected],
+    counts: Counts,
+    accepted: int,
+) -> dict[str, Any]:
+    samples = [sample for group in shards.values() for sample in group]
+    elements = {material.identifier: element_set(material.numbers) for material in taken}
+    sides = {
+        side: {sample.material for sample in samples if sample.split == side} for side in SPLITS
+    }
+    return {
+        "rows": counts.rows,
+        "matched": counts.matched,
+        "lacking_keys": counts.lacking,
+        "accepted": accepted,
+        "rejected": dict(Counter(entry.reason for entry in rejected).most_common()),
+        "taken": len(taken),
+        "materials": {side: len(sides[side]) for side in SPLITS},
+        "samples": {side: sum(sample.split == side for sample in samples) for side in SPLITS},
+        "element_sets": {side: len({elements[name] for name in sides[side]}) for side in SPLITS},
+        "shards": len(shards),
+    }
+
+
+def _report(summary: dict[str, Any], dataset: str) -> None:
+    for key, number in summary["lacking_keys"].items():
+        logger.warning(
+            "%s: %d of %d rows lack the key '%s' and so cannot be selected by it",
+            dataset,
+            number,
+            summary["rows"],
+            key,
+        )
+    logger.info(
+        "%s: %d rows matched, %d accepted, %d rejected, %d taken; %d training and %d validation "
+        "samples in %d shards",
+        dataset,
+        summary["matched"],
+        summary["accepted"],
+        sum(summary["rejected"].values()),
+        summary["taken"],
+        summary["samples"]["training"],
+        summary["samples"]["validation"],
+        summary["shards"],
+    )
+
+
+def _write_manifests(
+    folder: Path, dataset: str, shards: dict[int, list[ManifestSample]], taken: list[Material]
+) -> None:
+    materials = {material.identifier: material for material in taken}
+    for shard, samples in shards.items():
+        content = {
+            "shard": shard,
+            "dataset": dataset,
+            "materials": {
+                name: materials[name].as_dict() for name in {sample.material for sample in samples}
+            },
+            "samples": [
+                {
+                    "material": sample.material,
+                    "sample_index": sample.sample_index,
+                    "split": sample.split,
+                }
+                for sample in sorted(samples, key=_sample_order)
+            ],
+        }
+        _write(folder / f"{shard:03d}.json", canonical_json(content) + "\n")
+    # Manifests of an earlier catalog would be simulated, too.
+    for path in folder.glob("*.json"):
+        if path.stem not in {f"{shard:03d}" for shard in shards}:
+            path.unlink()
+
+
+def _sample_order(sample: ManifestSample) -> tuple[str, int]:
+    return sample.material, sample.sample_index
+
+
+def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSample]]) -> str:
+    sides: dict[str, set[str]] = {}
+    for samples in shards.values():
+        for sample in samples:
+            sides.setdefault(sample.material, set()).add(sample.split)
+    rows = []
+    for material in taken:
+        (a, _, _), (bx, by, _), _ = material.cell
+        rows.append(
+            {
+                "material": material.identifier,
+                "formula": material.formula,
+                "elements": element_set(material.numbers),
+                "split": "+".join(side for side in SPLITS if side in sides[material.identifier]),
+                "atoms": len(material.numbers),
+                "a_angstrom": f"{a:.4f}",
+                "b_angstrom": f"{math.hypot(bx, by):.4f}",
+                "gamma_degrees": f"{math.degrees(math.atan2(by, bx)):.3f}",
+                "thickness_angstrom": f"{material.thickness:.4f}",
+                "label": material.label,
+                "row": "" if material.row is None else material.row,
+            }
+        )
+    return _table(rows, _MATERIAL_COLUMNS)
+
+
+def _samples_table(shards: dict[int, list[ManifestSample]]) -> str:
+    placed = [(sample, shard) for shard, samples in shards.items() for sample in samples]
+    rows = [
+        {
+            "material": sample.material,
+            "sample_index": sample.sample_index,
+            "split": sample.split,
+            "shard": f"{shard:03d}",
+        }
+        for sample, shard in sorted(placed, key=lambda entry: _sample_order(entry[0]))
+    ]
+    return _table(rows, _SAMPLE_COLUMNS)
+
+
+def _rejected_table(rejected: list[Rejected]) -> str:
+    rows = [
+        {
+            "row": entry.row,
+            "label": entry.label,
+            "formula": entry.formula,
+            "reason": entry.reason,
+            "detail": entry.detail,
+        }
+        for entry in rejected
+    ]
+    return _table(rows, _REJECTED_COLUMNS)
+
+
+def _table(rows: list[dict[str, Any]], columns: Collection[str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of one shard.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file is absent or is no whole manifest.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        materials = {
+            str(name): Material.from_dict(values) for name, values in content["materials"].items()
+        }
+        samples = tuple(_manifest_sample(values, materials) for values in content["samples"])
+        return Manifest(int(content["shard"]), str(content["dataset"]), materials, samples)
+    except OSError as error:
+        raise ExitwaveError(
+            f"The shard manifest {path} cannot be read ({error.strerror}); build the catalog first."
+        ) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ExitwaveError(
+            f"{path} is not a whole shard manifest ({why}); delete the catalog's folder and build "
+            "it again."
+        ) from error
+
+
+def _manifest_sample(values: dict[str, Any], materials: dict[str, Material]) -> ManifestSample:
+    sample = ManifestSample(str(values["material"]), int(values["sample_index"]), values["split"])
+    if sample.material not in materials:
+        raise ValueError(f"material {sample.material} of a sample is not described")
+    if sample.split not in SPLITS:
+        raise ValueError(f"split is {sample.split!r}, not training or validation")
+    return sample
