@@ -94,6 +94,24 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(evaluate, "folder of the evaluation")
     evaluate.add_argument("epochs", type=Path, nargs="+", help="validation epochs")
 
+    plot = command("plot", "draw the figures of a data set, a network or evaluations")
+    plot.add_argument("kind", choices=("dataset", "network", "evaluation", "comparison"))
+    plot.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        help="epochs of a data set, the folder of a network or evaluation, or those of several",
+    )
+    plot.add_argument("--labels", nargs="+", help="names in the legend of a comparison")
+    _add_output(plot, "folder of the figures")
+
+    report = command("report", "explain all results of a configuration in one HTML file")
+    _add_spec(report)
+    report.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of all results"
+    )
+    _add_output(report, "the HTML file")
+
     check = command("check", "say whether stores are complete and agree with their checksums")
     check.add_argument("files", type=Path, nargs="+")
 
@@ -165,6 +183,30 @@ def _evaluate(options: argparse.Namespace) -> None:
     from exitwave.evaluate import evaluate_network
 
     evaluate_network(options.spec, options.network, options.epochs, options.output)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from exitwave import plots
+
+    if options.kind == "dataset":
+        plots.plot_dataset(options.paths, options.output)
+    elif options.kind == "comparison":
+        labels = options.labels or [str(path) for path in options.paths]
+        if len(labels) != len(options.paths):
+            raise ExitwaveError(
+                f"--labels names {len(labels)} of {len(options.paths)} evaluations; name each."
+            )
+        plots.plot_comparison(dict(zip(labels, options.paths, strict=True)), options.output)
+    else:
+        draw = plots.plot_history if options.kind == "network" else plots.plot_evaluation
+        for path in options.paths:
+            draw(path, options.output)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from exitwave.report import report_results
+
+    report_results(options.spec, options.results, options.output)
 
 
 def _check(options: argparse.Namespace) -> None:

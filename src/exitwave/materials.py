@@ -578,14 +578,14 @@ def _opened(source: str | Path, folder: Path) -> _Rows:
     if source == BUILT_IN:
         return _SQLiteRows(_built_in_database(folder))
     path = Path(source)
-    if not path.exists():
-        raise ExitwaveError(
-            f"There is no file {source} (looked for {path.absolute()}); set materials.source to "
-            f"the path of an ASE database, or to '{BUILT_IN}' for the built-in table."
-        )
     try:
         with path.open("rb") as file:
             start = file.read(16)
+    except FileNotFoundError:
+        raise ExitwaveError(
+            f"There is no file {source} (looked for {path.absolute()}); set materials.source to "
+            f"the path of an ASE database, or to '{BUILT_IN}' for the built-in table."
+        ) from None
     except OSError as error:
         raise _no_database(source, f"it cannot be read ({error.strerror})") from error
     if not start:
@@ -631,8 +631,7 @@ class _SQLiteRows:
             tables = self._database.connection.execute("SELECT name FROM sqlite_master").fetchall()
             if ("systems",) not in tables:
                 raise sqlite3.DatabaseError("it has no table 'systems'")
-            self.matching([])
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             self.__exit__()
             raise _no_database(self.path, str(error)) from error
         return self
@@ -642,8 +641,12 @@ class _SQLiteRows:
             self._database.connection.close()
 
     def matching(self, selection: list[Any]) -> list[int]:
-        rows = self._database.select(selection, columns=["id"], include_data=False)
-        return sorted(row.id for row in rows)
+        try:
+            rows = self._database.select(selection, columns=["id"], include_data=False)
+            return sorted(row.id for row in rows)
+        except (sqlite3.Error, OSError) as error:
+            # A damaged file, or one of a version that this ASE cannot read.
+            raise _no_database(self.path, " ".join(str(error).split()).rstrip(".")) from error
 
     def row(self, number: int) -> Any:
         return next(self._database.select(number, columns=_COLUMNS, include_data=False))

@@ -42,7 +42,7 @@ def mean_square_displacement(mass: float, debye_temperature: float, temperature:
         / (2 * kilogram * constants.k * debye_temperature)
         * (0.25 + temperature / debye_temperature)
     )
-    return square_metre * 1e20
+    return float(square_metre * 1e20)
 
 
 def smearing_width(settings: Multislice) -> float:

@@ -65,6 +65,10 @@ def _in_process(
 def _over_dask(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
 ) -> Iterator[tuple[int, Result | Exception]]:
+    import dask
+
+    # What a scheduler says of its own comings and goings would bury the lines of progress.
+    dask.config.set({"logging.distributed": "error"})
     from distributed import Client, LocalCluster, Security, as_completed
 
     # TLS with a certificate that lives as long as the job: on a shared node every user can reach
@@ -77,7 +81,7 @@ def _over_dask(
             host="127.0.0.1",
             protocol="tls://",
             security=Security.temporary(),
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as cluster,

@@ -29,7 +29,8 @@ CONVENTIONS = (
     "Wave: exp(+2 pi i k.r), vacuum exactly 1, beam along +z of the specimen's frame, exit plane "
     "below the lowest atom. Defocus, Cs and aberration angles: abTEM's signs (positive defocus is "
     "underfocus). Focal spread: 1/e width. Blur B: exp(-B^2 k^2 / 2). Gaussian smear: standard "
-    "deviation. y runs along rows, x along columns; positions count from the centre of pixel (0, 0)."
+    "deviation. y runs along rows, x along columns; positions count from the "
+    "centre of pixel (0, 0)."
 )
 
 

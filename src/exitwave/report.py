@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from exitwave import provenance
+from exitwave import layout, provenance
 from exitwave.atomic_files import write_text
+from exitwave.config import parse_config
+from exitwave.config.specs import read_spec
 from exitwave.report_content import (
     DatasetFiles,
     EvaluationFiles,
@@ -26,13 +29,67 @@ from exitwave.report_content import (
 )
 from exitwave.report_layout import Numbering, Section, Table, anchor, count
 
-__all__ = ["DatasetFiles", "EvaluationFiles", "NetworkFiles", "write_report"]
+__all__ = ["DatasetFiles", "EvaluationFiles", "NetworkFiles", "report_results", "write_report"]
 
 PAPER = (
     "M. H. Leth Larsen, F. Dahl, L. P. Hansen, B. Barton, C. Kisielowski, S. Helveg, O. Winther, "
     "T. W. Hansen and J. Schiøtz, Reconstructing the exit wave in high-resolution transmission "
     "electron microscopy using machine learning, arXiv 2112.14308 (2021)"
 )
+
+
+def report_results(spec: str, results: Path, output: Path) -> None:
+    """Write the report on all results of a configuration.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.config.specs.report_spec`.
+    results : Path
+        Folder of the results, laid out as `exitwave.layout` says.
+    output : Path
+        The HTML file.
+    """
+    config = parse_config(read_spec(spec, "report")["config"], "the spec's configuration")
+    datasets = {}
+    for name, dataset in config.datasets.items():
+        catalog = results / layout.source(config, name) / "catalog"
+        shards = layout.shard_names(catalog)
+        datasets[name] = DatasetFiles(
+            label=dataset.label or name,
+            catalog=catalog,
+            exit_waves=[results / path for path in layout.stores(config, name, shards)],
+            epochs=[results / path for path in layout.all_epochs(config, name)],
+            figures=results / name / "figures",
+        )
+    networks = {
+        name: NetworkFiles(
+            label=network.label or name,
+            dataset=network.dataset,
+            folder=results / layout.network(name),
+            figures=results / layout.network(name) / "figures",
+        )
+        for name, network in config.networks.items()
+    }
+    evaluations = {
+        name: EvaluationFiles(
+            label=entry.label or name,
+            network=entry.network,
+            dataset=entry.dataset,
+            folder=results / layout.evaluation(config, name),
+            figures=results / layout.evaluation(config, name) / "figures",
+        )
+        for name, entry in config.evaluations.items()
+    }
+    write_report(
+        output,
+        config_yaml=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=100),
+        datasets=datasets,
+        networks=networks,
+        evaluations=evaluations,
+        benchmarks=results / "benchmarks",
+        comparison=results / "comparison" if evaluations else None,
+    )
 
 
 def write_report(

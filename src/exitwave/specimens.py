@@ -11,6 +11,7 @@ the support and the exit plane lie at larger z, *below* the flake.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -165,7 +166,7 @@ def _room(structure: Structure, atoms: Atoms) -> float:
     height = float(np.ptp(atoms.positions[:, 2]))
     if structure.support != "none":
         height += structure.support_gap_angstrom[1] + 4.0
-    sideways = 0.5 * height * np.sin(np.deg2rad(structure.tilt_degrees[1]))
+    sideways = 0.5 * height * math.sin(math.radians(structure.tilt_degrees[1]))
     noise = 5 * structure.position_noise_angstrom
     return structure.box_angstrom / 2 - structure.margin_angstrom - sideways - noise
 
@@ -203,7 +204,7 @@ def convex_flake(
     count = int(rng.integers(edges[0], edges[1] + 1))
     directions = 2 * np.pi * (np.arange(count) + rng.uniform(-0.25, 0.25, count)) / count
     directions += rng.uniform(0.0, 2 * np.pi)
-    distances = rng.uniform(radius[0], min(radius[1], room), count)
+    distances = rng.uniform(min(radius[0], room), min(radius[1], room), count)
     cell = np.asarray(atoms.cell)[:2, :2]
     origin = rng.random(2) @ cell
     tiles = _lattice_points(cell, room + float(np.linalg.norm(cell, axis=1).sum()))

@@ -10,6 +10,7 @@ from pathlib import Path
 import ase.db
 import pytest
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from exitwave.catalog import Manifest, ManifestSample, build_catalog, element_set, read_manifest
 from exitwave.config import specs
@@ -20,7 +21,7 @@ from exitwave.materials import Material, read_materials
 CHECKOUT = Path(__file__).parents[2]
 C2DB = Path(os.environ.get("EXITWAVE_C2DB", CHECKOUT.parent / "shared" / "c2db"))
 
-ELEMENTS = "B C N O F Al Si P S Cl Ti V Cr Mn Fe Co Ni Zn Ga Ge As Se Br Mo Sn Te".split()
+ELEMENTS = chemical_symbols[5:10] + chemical_symbols[13:18] + chemical_symbols[21:36]
 PAIRS = list(itertools.combinations(ELEMENTS, 2))
 
 
@@ -47,7 +48,7 @@ def database(path: Path, structures, **keys) -> str:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> str:
-    """325 materials, each of another pair of elements."""
+    """300 materials, each of another pair of elements."""
     path = tmp_path_factory.mktemp("pairs") / "pairs.db"
     return database(path, [honeycomb(*pair) for pair in PAIRS])
 
@@ -200,10 +201,7 @@ def test_limit_takes_the_same_materials_whatever_is_added(tmp_path, pairs):
     assert len(taken(limit=20)) == 20
     assert len(taken(limit=1000)) == len(PAIRS)
     assert json.loads((tmp_path / "summary.json").read_text())["accepted"] == len(PAIRS)
-    # Those of the 60 that a selection leaves are also among the 60 of the selection alone.
-    assert {name for name in taken(limit=60) if name.startswith("Mo")} <= taken(
-        limit=60, selection="Mo"
-    )
+    assert taken(limit=3, selection="Fe") < taken(limit=60)
 
 
 def test_split_by_samples(tmp_path):
@@ -321,7 +319,7 @@ def test_broken_spec_is_refused(tmp_path):
 
 
 def test_manifest_that_is_absent(tmp_path):
-    with pytest.raises(ExitwaveError, match="cannot be read .*build the catalog first"):
+    with pytest.raises(ExitwaveError, match=r"cannot be read .*build the catalog first"):
         read_manifest(tmp_path / "000.json")
 
 

@@ -564,6 +564,14 @@ def emptied(path: Path) -> None:
         connection.delete([1])
 
 
+def without_keys(path: Path) -> None:
+    database(path, molybdenite())
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE number_key_values")
+    connection.commit()
+    connection.close()
+
+
 def of_the_future(path: Path) -> None:
     database(path, molybdenite())
     connection = sqlite3.connect(path)
@@ -585,6 +593,7 @@ def of_the_future(path: Path) -> None:
         (lambda path: path.mkdir(), "is no ASE database: it cannot be read"),
         (sqlite_without_tables, "it has no table 'systems'"),
         (truncated, "is no ASE database"),
+        (without_keys, "is no ASE database: no such table: number_key_values"),
         (of_the_future, "is no ASE database: .*version 99"),
         (emptied, "is an ASE database without rows"),
     ],
@@ -594,7 +603,7 @@ def test_source_that_is_no_database(tmp_path, make, complaint):
     make(path)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(ExitwaveError, match=complaint) as caught:
-        read_materials(path)
+        read_materials(path, "gap>0" if make is without_keys else "")
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before

@@ -169,6 +169,6 @@ def test_it_learns_one_sample_by_heart():
     target = (wave - [1, 0]).astype(np.float32)[None]
     network = build_network(settings(channels=(8, 16)), 3)
     network.compile(optimizer=keras.optimizers.Adam(3e-3), loss="mse")
-    for _ in range(150):
+    for _ in range(100):
         loss = float(network.train_on_batch(series, target))
     assert loss < 0.01 * np.mean(target**2)

@@ -5,6 +5,7 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
+from exitwave import layout
 from exitwave.config import parse_config, specs
 from exitwave.errors import ExitwaveError
 
@@ -38,10 +39,11 @@ wildcard_constraints:
     split="training|validation",
 
 
-def catalog_of(wildcards):
-    """The finished catalog whose samples a data set's epochs show."""
-    name = CONFIG.datasets[wildcards.dataset].exit_waves_from or wildcards.dataset
-    return checkpoints.build_catalog.get(dataset=name).output
+def results(paths):
+    return [f"results/{path}" for path in paths]
+
+
+EVALUATIONS = results(layout.evaluation(CONFIG, name) for name in CONFIG.evaluations)
 
 
 def database(wildcards):
@@ -58,36 +60,29 @@ def manifest(wildcards):
 
 def stores(wildcards):
     """All exit waves that a data set's epochs show."""
-    name = CONFIG.datasets[wildcards.dataset].exit_waves_from or wildcards.dataset
-    shards = Path(catalog_of(wildcards).shards)
-    return [
-        f"results/{name}/exit_waves/{path.stem}.nc"
-        for path in sorted(shards.glob("[0-9]*.json"))
-    ]
-
-
-def epochs(dataset, images, split):
-    """The pre-generated epochs of one side of a data set."""
-    count = getattr(CONFIG.datasets[dataset].epochs, f"{split}_epochs")
-    return [
-        f"results/{dataset}/epochs/{images}_images/{split}/{epoch:02d}.nc"
-        for epoch in range(count)
-    ]
+    source = layout.source(CONFIG, wildcards.dataset)
+    shards = checkpoints.build_catalog.get(dataset=source).output.shards
+    names = layout.shard_names(Path(shards).parent)
+    return results(layout.stores(CONFIG, wildcards.dataset, names))
 
 
 def training_epochs(wildcards):
     network = CONFIG.networks[wildcards.network]
-    return epochs(network.dataset, network.images, "training")
+    return results(layout.epochs(CONFIG, network.dataset, network.images, "training"))
 
 
 def validation_epochs(wildcards):
     network = CONFIG.networks[wildcards.network]
-    return epochs(network.dataset, network.images, "validation")
+    return results(layout.epochs(CONFIG, network.dataset, network.images, "validation"))
 
 
 def evaluated_epochs(wildcards):
     images = CONFIG.networks[wildcards.network].images
-    return epochs(wildcards.dataset, images, "validation")
+    return results(layout.epochs(CONFIG, wildcards.dataset, images, "validation"))
+
+
+def shown_epochs(wildcards):
+    return results(layout.shown_epochs(CONFIG, wildcards.dataset))
 
 
 def evaluation_name(wildcards):

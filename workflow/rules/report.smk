@@ -1,1 +1,102 @@
+# Draw the figures and explain everything in one page. The style of figures and the text of the report
+# have versions of their own, so that a change of either reruns nothing else.
+rule plot_dataset:
+    input:
+        epochs=shown_epochs,
+    output:
+        directory("results/{dataset}/figures"),
+    log:
+        "results/logs/plot_dataset/{dataset}.log",
+    benchmark:
+        "results/benchmarks/plot_dataset/{dataset}.tsv"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
+    conda:
+        "../../envs/exitwave.yaml"
+    shell:
+        "exitwave plot dataset {input.epochs:q} --output {output:q} 2>&1 | tee {log:q}"
 
+
+rule plot_network:
+    input:
+        history="results/networks/{network}/history.csv",
+        training="results/networks/{network}/training.json",
+    output:
+        directory("results/networks/{network}/figures"),
+    log:
+        "results/logs/plot_network/{network}.log",
+    benchmark:
+        "results/benchmarks/plot_network/{network}.tsv"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
+    conda:
+        "../../envs/exitwave.yaml"
+    shell:
+        "exitwave plot network results/networks/{wildcards.network} --output {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule plot_evaluation:
+    input:
+        samples="results/evaluations/{network}/{dataset}/samples.csv",
+        summary="results/evaluations/{network}/{dataset}/summary.json",
+        examples="results/evaluations/{network}/{dataset}/examples.npz",
+    output:
+        directory("results/evaluations/{network}/{dataset}/figures"),
+    log:
+        "results/logs/plot_evaluation/{network}.{dataset}.log",
+    benchmark:
+        "results/benchmarks/plot_evaluation/{network}.{dataset}.tsv"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
+    conda:
+        "../../envs/exitwave.yaml"
+    shell:
+        "exitwave plot evaluation results/evaluations/{wildcards.network}/{wildcards.dataset}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+# All evaluations in one figure, as in Figs. 4 and 6 of the paper.
+rule plot_comparison:
+    input:
+        samples=[f"{folder}/samples.csv" for folder in EVALUATIONS],
+        summaries=[f"{folder}/summary.json" for folder in EVALUATIONS],
+    output:
+        directory("results/comparison"),
+    log:
+        "results/logs/plot_comparison/all.log",
+    benchmark:
+        "results/benchmarks/plot_comparison/all.tsv"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
+        folders=EVALUATIONS,
+        labels=[entry.label or name for name, entry in CONFIG.evaluations.items()],
+    conda:
+        "../../envs/exitwave.yaml"
+    shell:
+        "exitwave plot comparison {params.folders:q} --labels {params.labels:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule report:
+    input:
+        epochs=[
+            path
+            for name in CONFIG.datasets
+            for path in results(layout.all_epochs(CONFIG, name))
+        ],
+        datasets=[f"results/{name}/figures" for name in CONFIG.datasets],
+        networks=[f"results/networks/{name}/figures" for name in CONFIG.networks],
+        evaluations=[f"{folder}/figures" for folder in EVALUATIONS],
+        comparison="results/comparison" if EVALUATIONS else [],
+    output:
+        "results/report.html",
+    log:
+        "results/logs/report/all.log",
+    params:
+        spec=specs.report_spec(CONFIG),
+    conda:
+        "../../envs/exitwave.yaml"
+    shell:
+        "exitwave report --spec {params.spec:q} --results results --output {output:q}"
+        " 2>&1 | tee {log:q}"

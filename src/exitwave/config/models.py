@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 # Folders of results/ beside those of the data sets.
-RESERVED_NAMES = ("benchmarks", "evaluations", "logs", "networks")
+RESERVED_NAMES = ("benchmarks", "comparison", "evaluations", "logs", "networks")
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
@@ -214,6 +214,9 @@ class Epochs(Section):
 
     image_size_px: Annotated[int, Field(ge=16)] = 352
     """Side of the square images; a multiple of 2^(levels) of the network (ours)."""
+    images: tuple[Annotated[int, Field(ge=1, le=32)], ...] = ()
+    """Lengths of focal series that are rendered in any case; those that networks and evaluations
+    need always are, and 3 where nothing asks for any."""
     training_epochs: Annotated[int, Field(ge=1)] = 10
     """Epochs of images made of the training samples (paper)."""
     validation_epochs: Annotated[int, Field(ge=1)] = 1

@@ -29,13 +29,17 @@ from exitwave.config.models import (
     Structure,
 )
 
-COMMON = {
+COMMON: dict[str, type[BaseModel]] = {
     "structure": Structure,
     "multislice": Multislice,
     "microscope": Microscope,
     "epochs": Epochs,
 }
-NAMED = {"datasets": Dataset, "networks": Network, "evaluations": Evaluation}
+NAMED: dict[str, type[BaseModel]] = {
+    "datasets": Dataset,
+    "networks": Network,
+    "evaluations": Evaluation,
+}
 SECTIONS: dict[str, type[BaseModel]] = {
     **COMMON,
     "datasets.NAME": Dataset,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from exitwave import layout
 from exitwave.config.models import Config
 from exitwave.errors import ExitwaveError
 
@@ -20,6 +21,7 @@ ALGORITHM_VERSIONS = {
     "train": 1,
     "evaluate": 1,
     "plot": 1,
+    "report": 1,
 }
 
 
@@ -35,6 +37,7 @@ KEYS = {
     "render": {"dataset", "images", "split", "epoch", "energy_kev", "microscope", "epochs"},
     "train": {"network"},
     "evaluate": {"evaluation", "normalization"},
+    "report": {"config"},
 }
 
 
@@ -135,6 +138,11 @@ def evaluate_spec(config: Config, evaluation: str) -> str:
     )
 
 
+def report_spec(config: Config) -> str:
+    """Return the spec of the report: the whole configuration, labels included."""
+    return _spec("report", seed=config.seed, config=config.model_dump(mode="json"))
+
+
 def all_specs(config: Config) -> dict[str, str]:
     """Return the specs of all stages by name, such as ``simulate mos2``."""
     specs = {}
@@ -142,20 +150,14 @@ def all_specs(config: Config) -> dict[str, str]:
         if dataset.exit_waves_from is None:
             specs[f"catalog {name}"] = catalog_spec(config, name)
             specs[f"simulate {name}"] = simulate_spec(config, name)
-    rendered = {(entry.dataset, entry.images) for entry in config.networks.values()}
-    rendered |= {
-        (entry.dataset, config.networks[entry.network].images)
-        for entry in config.evaluations.values()
-    }
-    for name, images in sorted(rendered):
-        epochs = config.datasets[name].epochs
-        for split, count in (
-            ("training", epochs.training_epochs),
-            ("validation", epochs.validation_epochs),
-        ):
-            for epoch in range(count):
-                title = f"render {name} {images}_images {split} {epoch:02d}"
-                specs[title] = render_spec(config, name, images, split, epoch)
+    for name, dataset in config.datasets.items():
+        for split in layout.SPLITS:
+            count = getattr(dataset.epochs, f"{split}_epochs")
+            for images in layout.image_numbers(config, name, split):
+                for epoch in range(count):
+                    title = f"render {name} {images}_images {split} {epoch:02d}"
+                    specs[title] = render_spec(config, name, images, split, epoch)
     specs |= {f"train {name}": train_spec(config, name) for name in config.networks}
     specs |= {f"evaluate {name}": evaluate_spec(config, name) for name in config.evaluations}
+    specs["report"] = report_spec(config)
     return specs

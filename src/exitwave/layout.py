@@ -1,0 +1,79 @@
+"""Where the results of a configuration lie, relative to the folder of the results.
+
+Snakemake's rules and the report both ask here, so that a path is written down once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from exitwave.config.models import Config
+
+DEFAULT_IMAGES = 3
+SPLITS = ("training", "validation")
+
+
+def source(config: Config, dataset: str) -> str:
+    """Return the data set whose catalog and exit waves a data set shows."""
+    return config.datasets[dataset].exit_waves_from or dataset
+
+
+def stores(config: Config, dataset: str, shards: Iterable[str]) -> list[Path]:
+    """Return the exit-wave stores behind a data set, given the names of its shards."""
+    return [Path(source(config, dataset), "exit_waves", f"{name}.nc") for name in sorted(shards)]
+
+
+def shard_names(catalog: Path) -> list[str]:
+    """Return the names of the shards of a finished catalog."""
+    return sorted(path.stem for path in (catalog / "shards").glob("[0-9]*.json"))
+
+
+def image_numbers(config: Config, dataset: str, split: str) -> list[int]:
+    """Return the lengths of the focal series that are rendered of one side of a data set."""
+    trained = {entry.images for entry in config.networks.values() if entry.dataset == dataset}
+    evaluated = {
+        config.networks[entry.network].images
+        for entry in config.evaluations.values()
+        if entry.dataset == dataset
+    }
+    asked = set(config.datasets[dataset].epochs.images)
+    if not (trained or evaluated or asked):
+        asked = {DEFAULT_IMAGES}
+    return sorted(asked | trained | (evaluated if split == "validation" else set()))
+
+
+def epochs(config: Config, dataset: str, images: int, split: str) -> list[Path]:
+    """Return the pre-generated epochs of one side of a data set."""
+    count = getattr(config.datasets[dataset].epochs, f"{split}_epochs")
+    folder = Path(dataset, "epochs", f"{images}_images", split)
+    return [folder / f"{epoch:02d}.nc" for epoch in range(count)]
+
+
+def all_epochs(config: Config, dataset: str) -> list[Path]:
+    """Return every epoch that a configuration asks of a data set."""
+    return [
+        path
+        for split in SPLITS
+        for images in image_numbers(config, dataset, split)
+        for path in epochs(config, dataset, images, split)
+    ]
+
+
+def shown_epochs(config: Config, dataset: str) -> list[Path]:
+    """Return the epochs that the pictures of a data set are drawn from."""
+    for split in SPLITS:
+        if numbers := image_numbers(config, dataset, split):
+            return epochs(config, dataset, numbers[-1], split)
+    raise AssertionError("a data set has validation epochs at least")
+
+
+def network(name: str) -> Path:
+    """Return the folder of a network."""
+    return Path("networks", name)
+
+
+def evaluation(config: Config, name: str) -> Path:
+    """Return the folder of an evaluation."""
+    entry = config.evaluations[name]
+    return Path("evaluations", entry.network, entry.dataset)
