@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from exitwave.config.models import Network
 from exitwave.errors import ExitwaveError
 from exitwave.network import size_factor
-from exitwave.store import EPOCH, StoreReader
+from exitwave.schemas import EPOCH
+from exitwave.store import StoreReader
 
 # The HDF5 library is not thread-safe, and Keras reads training batches ahead in a thread while the
 # validation batches are read in another.

@@ -34,8 +34,9 @@ from exitwave.config.specs import read_spec
 from exitwave.errors import ExitwaveError
 from exitwave.metrics import Wave, blurred, exchange_targets, vacuum, wave_error
 from exitwave.peaks import Peaks, find_peaks, match_peaks, random_found_share, threshold_level
+from exitwave.schemas import EPOCH
 from exitwave.seeds import generator
-from exitwave.store import EPOCH, StoreReader
+from exitwave.store import StoreReader
 
 logger = logging.getLogger(__name__)
 

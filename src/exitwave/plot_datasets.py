@@ -32,7 +32,8 @@ from exitwave.plot_style import (
     signed,
     symmetric_limit,
 )
-from exitwave.store import EPOCH, StoreReader
+from exitwave.schemas import EPOCH
+from exitwave.store import StoreReader
 
 SHEET_SAMPLES = 6
 

@@ -24,8 +24,9 @@ from exitwave.errors import ExitwaveError
 from exitwave.imaging import render_series
 from exitwave.microscope import draw_microscope
 from exitwave.parallel import map_tasks
+from exitwave.schemas import EPOCH, EXIT_WAVES
 from exitwave.seeds import generator, uniform_hash
-from exitwave.store import EPOCH, EXIT_WAVES, StoreReader, StoreWriter
+from exitwave.store import StoreReader, StoreWriter
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,8 @@ from exitwave.report_layout import (
     duration,
     whole,
 )
-from exitwave.store import EPOCH, EXIT_WAVES, StoreReader
+from exitwave.schemas import EPOCH, EXIT_WAVES
+from exitwave.store import StoreReader
 
 MOST_ROWS = 200
 """Of longer lists the report shows so many rows and names the file with all of them."""

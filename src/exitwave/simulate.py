@@ -34,8 +34,9 @@ from exitwave.journal import Journal
 from exitwave.materials import Material
 from exitwave.multislice import exit_wave, stored_points
 from exitwave.parallel import map_tasks
+from exitwave.schemas import EXIT_WAVES
 from exitwave.specimens import build_specimen
-from exitwave.store import EXIT_WAVES, StoreReader, StoreWriter
+from exitwave.store import StoreReader, StoreWriter
 
 logger = logging.getLogger(__name__)
 

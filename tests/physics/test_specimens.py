@@ -10,9 +10,7 @@ from exitwave.materials import read_materials
 from exitwave.seeds import generator
 from exitwave.specimens import build_specimen, convex_flake, remove_defects
 
-PERFECT = Structure(
-    vacancy_share=0, hole_share=0, position_noise_angstrom=0, tilt_degrees=(0, 0)
-)
+PERFECT = Structure(vacancy_share=0, hole_share=0, position_noise_angstrom=0, tilt_degrees=(0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +210,10 @@ def test_draws_of_one_aspect_do_not_depend_on_the_others(mos2):
 
 def test_the_same_key_gives_the_same_specimen_and_another_another(mos2):
     np.testing.assert_array_equal(build(mos2).positions, build(mos2).positions)
-    assert build(mos2).positions.shape != build(mos2, dataset="other").positions.shape or (
-        build(mos2).positions != build(mos2, dataset="other").positions
-    ).any()
+    assert (
+        build(mos2).positions.shape != build(mos2, dataset="other").positions.shape
+        or (build(mos2).positions != build(mos2, dataset="other").positions).any()
+    )
 
 
 def test_a_flake_smaller_than_its_cell_is_refused(mos2):

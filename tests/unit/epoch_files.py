@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.provenance import attributes
-from exitwave.store import EPOCH, StoreWriter
+from exitwave.schemas import EPOCH
+from exitwave.store import StoreWriter
 
 SAMPLING = 0.2
 

@@ -13,7 +13,8 @@ from exitwave import plots
 from exitwave.evaluate import evaluate_predictions
 from exitwave.provenance import attributes
 from exitwave.report import DatasetFiles, EvaluationFiles, NetworkFiles
-from exitwave.store import EXIT_WAVES, StoreWriter
+from exitwave.schemas import EXIT_WAVES
+from exitwave.store import StoreWriter
 
 FAILED = {
     "material": "NbTe2-0123456789ab",

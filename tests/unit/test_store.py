@@ -11,9 +11,8 @@ import pytest
 import exitwave
 from exitwave import provenance
 from exitwave.errors import ExitwaveError
+from exitwave.schemas import EPOCH, EXIT_WAVES
 from exitwave.store import (
-    EPOCH,
-    EXIT_WAVES,
     StoreReader,
     StoreWriter,
     check_store,

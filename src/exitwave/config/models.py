@@ -134,7 +134,8 @@ class Structure(Section):
                 "of 3 or more"
             )
         room = self.box_angstrom / 2 - self.margin_angstrom
-        for key in ("flake_radius_angstrom", "support_radius_angstrom"):
+        supported = ("support_radius_angstrom",) if self.support != "none" else ()
+        for key in ("flake_radius_angstrom", *supported):
             if getattr(self, key)[0] > room:
                 raise ValueError(
                     f"{key} starts at {getattr(self, key)[0]:g} Å, but the box of "

@@ -1,0 +1,136 @@
+"""What the files of data sets hold: the variables, dimensions and units of each kind of store.
+
+`exitwave.store` writes the files and holds them against these schemas.
+
+>>> EPOCH.variable("defocus").units
+'angstrom'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FORMAT_VERSION = 1
+PARTS = ("real", "imag")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a store, with what a reader needs to know of it."""
+
+    name: str
+    dimensions: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The variables of one kind of store."""
+
+    kind: str
+    variables: tuple[Variable, ...]
+
+    def variable(self, name: str) -> Variable:
+        """Return the variable of a name."""
+        return next(variable for variable in self.variables if variable.name == name)
+
+
+def _column(name: str, dtype: str, units: str, long_name: str) -> Variable:
+    return Variable(name, ("sample",), dtype, units, long_name)
+
+
+_IDENTITY = (
+    _column("material", "str", "1", "identifier of the material in the catalog"),
+    _column("formula", "str", "1", "chemical formula of the material"),
+    _column("sample_index", "i4", "1", "number of the specimen among those of its material"),
+    _column("split", "str", "1", "training or validation"),
+    _column("sample_key", "str", "1", "hash of spec, structure and sample identity"),
+)
+
+# Atoms are a contiguous ragged array: those of sample i follow those of sample i - 1.
+_ATOMS = (
+    _column("atom_count", "i4", "1", "number of atoms of the specimen"),
+    Variable("atom_number", ("atom",), "i4", "1", "atomic number"),
+    Variable("atom_layer", ("atom",), "i4", "1", "0 for the flake, 1 and up for its support"),
+)
+
+EXIT_WAVES = Schema(
+    "exit_waves",
+    (
+        Variable(
+            "exit_wave",
+            ("sample", "y", "x", "part"),
+            "f4",
+            "1",
+            "exit wave relative to the incident wave",
+        ),
+        *_IDENTITY,
+        _column("sampling", "f8", "angstrom", "distance of the wave's points"),
+        _column("tilt", "f8", "degree", "angle by which the specimen is tilted"),
+        _column("tilt_axis", "f8", "degree", "direction of the tilt axis from x towards y"),
+        _column("exit_distance", "f8", "angstrom", "exit plane below the lowest atom"),
+        _column("thickness", "f8", "angstrom", "from the highest to the lowest atom"),
+        *_ATOMS,
+        Variable(
+            "atom_position",
+            ("atom", "xyz"),
+            "f8",
+            "angstrom",
+            "position from the first point; z along the beam, 0 at the highest atom",
+        ),
+    ),
+)
+
+EPOCH = Schema(
+    "epoch",
+    (
+        Variable(
+            "image",
+            ("sample", "y", "x", "frame"),
+            "f4",
+            "1",
+            "detected intensity relative to the incident beam",
+        ),
+        Variable(
+            "exit_wave",
+            ("sample", "y", "x", "part"),
+            "f4",
+            "1",
+            "smeared exit wave relative to the incident wave",
+        ),
+        *_IDENTITY,
+        _column("sampling", "f8", "angstrom", "side of a pixel"),
+        Variable("defocus", ("sample", "frame"), "f8", "angstrom", "defocus of each image"),
+        _column("spherical_aberration", "f8", "angstrom", "Cs"),
+        _column("astigmatism", "f8", "angstrom", "amplitude of the two-fold astigmatism C12"),
+        _column("astigmatism_angle", "f8", "radian", "angle of the two-fold astigmatism"),
+        _column("coma", "f8", "angstrom", "amplitude of the axial coma C21"),
+        _column("coma_angle", "f8", "radian", "angle of the axial coma"),
+        _column("focal_spread", "f8", "angstrom", "focal spread, 1/e width"),
+        _column("blur", "f8", "angstrom", "B of the envelope exp(-B^2 k^2 / 2)"),
+        _column("dose", "f8", "angstrom-2", "electrons per area of each image"),
+        _column("mtf_c1", "f8", "1", "c1 of the modulation transfer function"),
+        _column("mtf_c2", "f8", "1", "c2 of the modulation transfer function"),
+        _column("mtf_c3", "f8", "1", "c3 of the modulation transfer function"),
+        _column("padded_size", "f8", "angstrom", "side of the vacuum-padded box"),
+        _column("seed", "str", "1", "key of the random draws"),
+        *_ATOMS,
+        Variable(
+            "atom_position",
+            ("atom", "xyz"),
+            "f8",
+            "angstrom",
+            "position from the centre of the first pixel; z along the beam, 0 at the highest atom",
+        ),
+    ),
+)
+
+# What every store holds beside the variables of its schema.
+DIGEST = _column("digest", "str", "1", "BLAKE2b digest of the sample's content")
+PART = Variable("part", ("part",), "str", "1", "part of a complex number")
+
+SCHEMAS = {schema.kind: schema for schema in (EXIT_WAVES, EPOCH)}
+# Sizes of the dimensions that are the same in every store.
+FIXED_SIZES = {"part": len(PARTS), "xyz": 3}

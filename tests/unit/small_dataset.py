@@ -1,0 +1,46 @@
+"""A data set of a few small flakes, for tests that need real stores within seconds."""
+
+from pathlib import Path
+
+from exitwave.catalog import build_catalog
+from exitwave.config import parse_config, specs
+from exitwave.simulate import simulate_exit_waves
+
+RAW = {
+    "datasets": {
+        "small": {
+            "materials": {"selection": "natoms<=3", "limit": 5},
+            "split": {"by": "elements", "samples_per_material": 2, "training_share": 0.5},
+            "shards": 1,
+            "structure": {"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.0]},
+            "multislice": {
+                "sampling_angstrom": 0.2,
+                "slice_thickness_angstrom": 1.0,
+                "projection": "infinite",
+            },
+            "microscope": {
+                "sampling_angstrom": [0.39, 0.41],
+                "spherical_aberration_micrometre": [-1, 1],
+            },
+            "epochs": {"image_size_px": 32},
+        }
+    }
+}
+
+
+def configuration(**dataset):
+    raw = {"datasets": {"small": {**RAW["datasets"]["small"], **dataset}}}
+    return parse_config(raw)
+
+
+def make_catalog(folder: Path, config) -> Path:
+    build_catalog(specs.catalog_spec(config, "small"), folder / "catalog")
+    return folder / "catalog/shards/000.json"
+
+
+def make_exit_waves(folder: Path, config, workers: int = 1) -> tuple[Path, dict]:
+    store = folder / "exit_waves/000.nc"
+    manifest = make_catalog(folder, config)
+    return store, simulate_exit_waves(
+        specs.simulate_spec(config, "small"), manifest, store, workers
+    )

@@ -1,0 +1,116 @@
+"""One epoch: its order, its draws, and that it depends on nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+from small_dataset import configuration, make_exit_waves
+
+from exitwave.config import specs
+from exitwave.errors import ExitwaveError
+from exitwave.render import render_epoch
+from exitwave.store import StoreReader, StoreWriter, check_store, content_digest
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_exit_waves(tmp_path_factory.mktemp("waves"), configuration())[0]
+
+
+def render(store, path, images=3, split="training", epoch=0, workers=1, config=None):
+    spec = specs.render_spec(config or configuration(), "small", images, split, epoch)
+    render_epoch(spec, [store], path, workers)
+    check_store(path, "epoch")
+    return path
+
+
+def column(path, name):
+    with StoreReader(path) as reader:
+        return reader.column(name)
+
+
+def test_an_epoch_shows_one_side_of_the_split(store, tmp_path):
+    splits = column(store, "split")
+    for split in ("training", "validation"):
+        path = render(store, tmp_path / f"{split}.nc", split=split)
+        assert set(column(path, "split")) == {split}
+        assert len(column(path, "split")) == np.sum(splits == split)
+        with StoreReader(path) as reader:
+            sample = reader.read(0)
+        assert sample["image"].shape == (32, 32, 3)
+        assert sample["image"].mean() == pytest.approx(1, abs=0.1)
+        assert np.all(np.diff(sample["defocus"]) > 0)
+
+
+def test_epochs_differ_in_order_and_draws(store, tmp_path):
+    one, two = (render(store, tmp_path / f"{e}.nc", epoch=e) for e in (0, 1))
+    assert sorted(column(one, "sample_key")) == sorted(column(two, "sample_key"))
+    assert not set(column(one, "dose")) & set(column(two, "dose"))
+
+
+def test_the_number_of_images_changes_only_the_defoci(store, tmp_path):
+    one, four = (render(store, tmp_path / f"{n}.nc", images=n) for n in (1, 4))
+    for name in ("sample_key", "dose", "coma", "focal_spread", "mtf_c1"):
+        np.testing.assert_array_equal(column(one, name), column(four, name))
+    assert column(one, "defocus").shape[1] == 1
+    assert np.ptp(column(four, "defocus"), axis=1) == pytest.approx(
+        [100] * len(column(four, "dose")), abs=3
+    )
+
+
+def test_the_content_does_not_depend_on_the_number_of_workers(store, tmp_path):
+    one, two = (render(store, tmp_path / f"{w}.nc", workers=w) for w in (1, 2))
+    assert content_digest(one) == content_digest(two)
+
+
+def test_a_sample_looks_the_same_when_others_join(store, tmp_path):
+    fewer = configuration(materials={"selection": "natoms<=3", "limit": 3})
+    small, _ = make_exit_waves(tmp_path, fewer)
+    few = render(small, tmp_path / "few.nc", config=fewer)
+    many = render(store, tmp_path / "many.nc")
+    digests = dict(zip(column(many, "sample_key"), column(many, "digest"), strict=True))
+    kept = [
+        digests[key] == d
+        for key, d in zip(*(column(few, n) for n in ("sample_key", "digest")), strict=True)
+    ]
+    assert kept
+    assert all(kept)
+    order = [key for key in column(many, "sample_key") if key in column(few, "sample_key")]
+    assert order == list(column(few, "sample_key"))
+
+
+def test_the_truth_is_the_wave_at_the_atoms(store, tmp_path):
+    with StoreReader(render(store, tmp_path / "a.nc")) as reader:
+        sample = reader.read(0)
+    wave = sample["exit_wave"][..., 0] + 1j * sample["exit_wave"][..., 1]
+    pixels = np.round(sample["atom_position"][:, :2] / sample["sampling"]).astype(int)
+    inside = np.all((pixels >= 0) & (pixels < 32), axis=1)
+    at_atoms = np.abs(wave - 1)[pixels[inside, 1], pixels[inside, 0]]
+    assert at_atoms.mean() > 2 * np.abs(wave - 1).mean()
+
+
+def test_too_many_failures_stop_the_run(store, tmp_path):
+    failed = [{"material": "X", "formula": "X", "sample_index": 0, "reason": "no atom is left"}]
+    damaged = tmp_path / "000.nc"
+    with StoreReader(store) as reader:
+        attributes = {**reader.attributes, "failed": json.dumps(failed)}
+        for name in ("kind", "format_version"):
+            attributes.pop(name)
+        with StoreWriter(
+            damaged, reader.schema, {k: reader.sizes[k] for k in ("sample", "y", "x")}, attributes
+        ) as writer:
+            for index, values in enumerate(reader):
+                writer.write(index, **values)
+    with pytest.raises(ExitwaveError, match=r"1 of 11 samples.*no atom is left.*raise the limit"):
+        render(damaged, tmp_path / "a.nc")
+    tolerant = configuration(epochs={"image_size_px": 32, "max_failed_share": 0.5})
+    render(damaged, tmp_path / "a.nc", config=tolerant)
+
+
+def test_a_side_without_samples_is_told(store, tmp_path):
+    everything = configuration(
+        split={"by": "elements", "samples_per_material": 2, "training_share": 1.0}
+    )
+    store, _ = make_exit_waves(tmp_path, everything)
+    with pytest.raises(ExitwaveError, match="no validation samples"):
+        render(store, tmp_path / "a.nc", split="validation", config=everything)

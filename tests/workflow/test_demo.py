@@ -1,0 +1,90 @@
+"""The demo: from the built-in table of materials to a network that has learned something."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from factory import exitwave
+
+import exitwave as package
+from exitwave.store import StoreReader
+
+pytestmark = pytest.mark.timeout(1500)
+
+
+@pytest.fixture(scope="module")
+def evaluation(demo):
+    return demo.results / "evaluations/small_unet/monolayers"
+
+
+def test_every_stage_shows_its_progress(demo):
+    for word in ("samples in", "to compute with", "a second", "epoch 1/"):
+        assert word in demo.said, word
+
+
+def test_every_store_is_complete(demo):
+    stores = [str(path) for path in sorted(demo.results.glob("monolayers/**/*.nc"))]
+    assert len(stores) == 2 + 10 + 1
+    done = exitwave("check", *stores)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("complete") == len(stores)
+
+
+def test_the_labelled_view_serves_a_newcomer(demo):
+    waves = package.open_exit_waves(
+        demo.results / "monolayers/exit_waves/000.nc", complex_values=True
+    )
+    assert np.iscomplexobj(waves["exit_wave"])
+    epoch = package.open_epoch(
+        demo.results / "monolayers/epochs/3_images/validation/00.nc", complex_values=True
+    )
+    assert epoch["image"].dims == ("sample", "y", "x", "frame")
+    assert epoch.sizes["frame"] == 3
+
+
+def test_no_set_of_elements_is_on_both_sides(demo):
+    with (
+        StoreReader(demo.results / "monolayers/epochs/3_images/training/00.nc") as training,
+        StoreReader(demo.results / "monolayers/epochs/3_images/validation/00.nc") as validation,
+    ):
+        sides = [
+            {frozenset(sample["atom_number"]) for sample in reader}
+            for reader in (training, validation)
+        ]
+    # A flake of few atoms can lose all of one element, so single elements may occur twice.
+    assert not {s for s in sides[0] if len(s) > 1} & {s for s in sides[1] if len(s) > 1}
+
+
+def test_the_network_reconstructs_materials_it_has_not_seen(evaluation):
+    samples = pd.read_csv(evaluation / "samples.csv")
+    network = samples["rmse_imag"].median()
+    assert samples["exchanged_rmse_imag"].median() / network >= 2
+    assert network / samples["vacuum_rmse_imag"].median() <= 0.65
+    assert samples["found_share"].median() >= 0.6
+    # Peaks strewn at random over the specimen would find far fewer.
+    assert samples["random_found_share"].median() < 0.35
+
+
+def test_the_summary_agrees_with_the_rows(evaluation):
+    samples = pd.read_csv(evaluation / "samples.csv")
+    summary = json.loads((evaluation / "summary.json").read_text())
+    assert summary["samples"] == len(samples)
+    for column in ("rmse_imag", "vacuum_rmse_real", "found_share"):
+        assert summary["statistics"][column]["median"] == pytest.approx(
+            samples[column].median(), rel=1e-4
+        )
+
+
+def test_the_report_is_one_page_without_outside_references(demo):
+    text = (demo.results / "report.html").read_text()
+    for attribute in ('src="http', "src='http", 'rel="stylesheet"', "@import"):
+        assert attribute not in text
+    assert text.count("data:image/png;base64") >= 8
+    for heading in ("Data sets", "Networks", "Evaluations"):
+        assert heading in text
+
+
+def test_a_finished_run_has_nothing_to_do(demo):
+    done = demo.run("--dry-run")
+    assert "Nothing to be done" in done.stdout, done.stdout[-3000:]
