@@ -236,3 +236,7 @@ def _spec(options: argparse.Namespace) -> None:
 
     for name, spec in specs.all_specs(load_config(*options.configs)).items():
         print(f"{name}\t{spec}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -64,7 +64,7 @@ def test_the_content_does_not_depend_on_the_number_of_workers(store, tmp_path):
 
 
 def test_a_sample_looks_the_same_when_others_join(store, tmp_path):
-    fewer = configuration(materials={"selection": "natoms<=3", "limit": 3})
+    fewer = configuration(materials={"selection": "natoms<=3", "limit": 4})
     small, _ = make_exit_waves(tmp_path, fewer)
     few = render(small, tmp_path / "few.nc", config=fewer)
     many = render(store, tmp_path / "many.nc")

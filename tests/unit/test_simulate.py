@@ -73,7 +73,7 @@ def test_only_what_changed_is_computed(tmp_path):
 
 
 def test_a_sample_keeps_its_content_when_others_join(tmp_path, reference):
-    fewer = configuration(materials={"selection": "natoms<=3", "limit": 2})
+    fewer = configuration(materials={"selection": "natoms<=3", "limit": 4})
     store, _ = make_exit_waves(tmp_path, fewer)
     with StoreReader(store) as few, StoreReader(reference) as all_of_them:
         digests = dict(
