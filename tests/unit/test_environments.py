@@ -1,0 +1,46 @@
+"""What is installed: the lock, the conda environment and pyproject agree."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "envs/lock.txt").read_text()
+PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([^ \\;]+)", re.MULTILINE)
+
+
+def requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    every = project["dependencies"] + project["optional-dependencies"]["test"]
+    return {re.match(r"[A-Za-z0-9_.\-]+", entry)[0].lower().replace("_", "-") for entry in every}
+
+
+def test_the_lock_holds_every_dependency_with_hashes_and_no_address():
+    locked = {name.lower() for name, _ in PIN.findall(LOCK)}
+    assert requirements() <= locked
+    assert "://" not in LOCK
+    assert len(PIN.findall(LOCK)) <= LOCK.count("--hash=sha256:")
+
+
+def test_the_conda_environment_has_the_locks_versions():
+    environment = yaml.safe_load((ROOT / "envs/exitwave.yaml").read_text())
+    pins = environment["dependencies"][-1]["pip"]
+    locked = {(name.lower(), version) for name, version in PIN.findall(LOCK)}
+    for pin in pins:
+        name, _, version = pin.partition("==")
+        assert (name.lower(), version) in locked, pin
+
+
+def test_every_rule_has_a_module_of_the_same_name():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        if path.stem != "common":
+            assert (ROOT / f"src/exitwave/{path.stem}.py").exists(), path
+
+
+def test_the_documents_point_at_files_that_exist():
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.md")):
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
