@@ -75,8 +75,8 @@ def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         kind = problem["type"]
         if kind == "extra_forbidden":
             known = _known_keys(location[:-1])
-            close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-            hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}."
+            nearest = _nearest(str(location[-1]), known)
+            hint = f"did you mean '{nearest}'?" if nearest else f"known here: {', '.join(known)}."
             sentences.append(f"{where}: this key is not known; {hint}")
             continue
         text = problem["msg"].removeprefix("Value error, ")
@@ -89,6 +89,17 @@ def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         else:
             sentences.append(f"{where}: {text}." if where else f"{text}.")
     return sentences
+
+
+def _nearest(given: str, known: list[str]) -> str | None:
+    """The known key most like the given one; units at its end may have been left out."""
+
+    def likeness(key: str) -> float:
+        shortened = key[: len(given)]
+        return max(difflib.SequenceMatcher(None, given, part).ratio() for part in (key, shortened))
+
+    nearest = max(known, key=likeness, default=None)
+    return nearest if nearest is not None and likeness(nearest) >= 0.5 else None
 
 
 def _inherited(location: list[Any], raw: dict[str, Any]) -> bool:
