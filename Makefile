@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
+# pip, Snakemake and others would keep caches in the user's home folder.
+export XDG_CACHE_HOME := $(CURDIR)/.cache
 # TensorFlow's notes about the processor's instructions would hide the progress lines.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -63,4 +65,4 @@ lock: setup  ## resolve the dependencies of pyproject.toml anew into envs/lock.t
 
 .PHONY: clean
 clean:  ## remove the environment and caches; results stay
-	rm -rf $(VENV) slurm local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) slurm local .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

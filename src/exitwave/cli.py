@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ own, and `exitwave spec` prints those of a configuration. Begin with
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, or 2 after a sentence on what is wrong."""
     options = _parser().parse_args(arguments)
+    keep_out_of_the_home_folder()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("exitwave").setLevel(logging.INFO)
     try:
@@ -47,6 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("exitwave: interrupted; finished samples are kept.", file=sys.stderr)  # noqa: T201
         return 130
     return 0
+
+
+def keep_out_of_the_home_folder() -> None:
+    """Give Keras and Matplotlib a folder for their settings beside the installed packages.
+
+    By themselves they write to the home folder and read it: what a user has set there, such as
+    another order of the axes, must not change a result.
+    """
+    base = sys.prefix if os.access(sys.prefix, os.W_OK) else tempfile.gettempdir()
+    for variable, name in (("KERAS_HOME", "keras"), ("MPLCONFIGDIR", "matplotlib")):
+        os.environ.setdefault(variable, str(Path(base, "exitwave-settings", name)))
 
 
 def _parser() -> argparse.ArgumentParser:

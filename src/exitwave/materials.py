@@ -40,7 +40,7 @@ class Material:
     identifier : str
         Formula and a hash of the structure: the same for the same structure wherever it stands.
     formula : str
-        Chemical formula of the unit cell.
+        Chemical formula, reduced: Si for silicene, of which a unit cell holds Si2.
     numbers : tuple of int
         Atomic numbers.
     positions : tuple of (float, float, float)
@@ -110,7 +110,7 @@ class Rejected:
     label : str
         The row's ``uid`` or ``name``; empty where it has none.
     formula : str
-        Chemical formula; empty where it cannot be told.
+        Chemical formula, reduced; empty where it cannot be told.
     reason : str
         The one reason, in the same words for all rows that it applies to.
     detail : str
@@ -209,10 +209,10 @@ def _read_rows(
 
 
 def _formula(numbers: NDArray[np.int64]) -> str:
-    """Return the formula, metals first; empty where a number is no element's."""
+    """Return the reduced formula, metals first; empty where a number is no element's."""
     if not numbers.size or numbers.min() < 1 or numbers.max() >= len(chemical_symbols):
         return ""
-    return str(Atoms(numbers).get_chemical_formula("metal"))
+    return str(Atoms(numbers).get_chemical_formula("metal", empirical=True))
 
 
 def _require_wanted(

@@ -55,11 +55,6 @@ class Monolayer:
     internal: tuple[float, ...]
     source: str
 
-    @property
-    def formula(self) -> str:
-        """Chemical formula of the unit cell."""
-        return str(self.atoms().get_chemical_formula("metal"))
-
     def atoms(self) -> Atoms:
         """Return the unit cell, periodic in the plane, centred between vacuum."""
         (a, b), sites = _PROTOTYPES[self.prototype](self.species, self.lattice, self.internal)

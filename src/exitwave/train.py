@@ -29,7 +29,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,10 +40,9 @@ from exitwave.checkpoints import Checkpoint, Checkpoints, EpochRecord, best_reco
 from exitwave.config.models import Network
 from exitwave.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.errors import ExitwaveError
-from exitwave.event_files import EventFile
 from exitwave.network import build_network
 from exitwave.seeds import generator
-from exitwave.store import content_digest
+from exitwave.store import content_digest, write_error
 from exitwave.trained_network import (
     TrainedNetwork,
     load_network,
@@ -54,6 +53,7 @@ from exitwave.trained_network import (
 
 if TYPE_CHECKING:
     import keras
+    from tensorboardX.event_file_writer import EventsWriter
 
     from exitwave.loader import SeriesBatches
 
@@ -135,11 +135,28 @@ def _train(job: Job) -> None:
     }
     checkpoints = Checkpoints(job.output / "checkpoints", {"spec": job.spec, **digests})
     checkpoint = _start(job, checkpoints, steps=settings.epochs * len(training))
-    with EventFile(job.output / "logs") as events:
+    with closing(_new_event_file(job.output / "logs")) as events:
         recorder = _Recorder(job, checkpoint, checkpoints, training, events)
         if recorder.finished < settings.epochs:
             _fit(checkpoint.model, training, validation, recorder, settings)
     _write_results(job, checkpoint.model, recorder.records, training.samples, digests)
+
+
+def _new_event_file(folder: Path) -> EventsWriter:
+    """Begin the TensorBoard log anew; it would show an older one beside this one.
+
+    Keras' own callback needs TensorFlow and TensorBoard, so it is of no use with JAX.
+    """
+    from tensorboardX.event_file_writer import EventsWriter
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        # Not its SummaryWriter: that one writes in a thread, where a full disk goes unseen.
+        return EventsWriter(str(folder / "events"))
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
@@ -225,7 +242,7 @@ class _Recorder:
         checkpoint: Checkpoint,
         checkpoints: Checkpoints,
         training: SeriesBatches,
-        events: EventFile,
+        events: EventsWriter,
     ) -> None:
         self.records = list(checkpoint.records)
         self._job = job
@@ -281,8 +298,17 @@ class _Recorder:
         write_text(self._job.output / "history.csv", text.getvalue())
 
     def _write_event(self, record: EpochRecord) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
         values = asdict(record)
-        self._events.write(values.pop("epoch"), values)
+        event = Event(wall_time=time.time(), step=values.pop("epoch"))
+        for name, value in values.items():
+            event.summary.value.add(tag=name, simple_value=value)
+        try:
+            self._events.write_event(event)
+            self._events.flush()
+        except OSError as error:
+            raise write_error(self._job.output / "logs", error) from error
 
     def _log_progress(self, record: EpochRecord) -> None:
         epochs = self._job.settings.epochs

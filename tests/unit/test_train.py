@@ -17,7 +17,6 @@ import keras
 import numpy as np
 import pytest
 from epoch_files import SAMPLING, flip_a_bit_of_an_image, make_series, write_epoch
-from test_event_files import read_events
 
 from exitwave import checkpoints as checkpoints_module
 from exitwave import train
@@ -128,8 +127,12 @@ def test_the_summary_says_what_it_cost_and_where_it_comes_from(trained):
 
 
 def test_tensorboard_sees_the_history(trained):
+    import tensorflow as tf
+    from tensorflow.core.util import event_pb2
+
     (path,) = (trained / "logs").iterdir()
-    events = read_events(str(path))[1:]
+    records = tf.data.TFRecordDataset(str(path))
+    events = [event_pb2.Event.FromString(record.numpy()) for record in records][1:]
     assert [event.step for event in events] == [1, 2, 3, 4]
     value = {v.tag: v.simple_value for v in events[2].summary.value}["val_loss"]
     assert value == pytest.approx(float(history(trained)[2]["val_loss"]), rel=1e-6)

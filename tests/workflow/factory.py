@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 EXITWAVE = Path(sys.executable).parent / "exitwave"
 
+# What this process has set for itself; the commands have to do it on their own.
+_SETTINGS = ("KERAS_HOME", "MPLCONFIGDIR")
+
 # Everything real, and as small as it goes: seconds a stage.
 TINY = {
     "datasets": {
@@ -48,6 +51,13 @@ class Factory:
     config: dict = field(default_factory=lambda: copy.deepcopy(TINY))
 
     @property
+    def home(self) -> Path:
+        """An empty home folder, in which nothing must appear."""
+        folder = self.folder / "home"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
     def results(self) -> Path:
         return self.folder / "results"
 
@@ -75,7 +85,13 @@ class Factory:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            env={
+                **{name: value for name, value in os.environ.items() if name not in _SETTINGS},
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                "HOME": str(self.home),
+                # As in the Makefile: Snakemake has a cache of its own.
+                "XDG_CACHE_HOME": str(self.folder / "cache"),
+            },
         )
 
     def must_run(self, *options: str) -> str:

@@ -33,6 +33,10 @@ def test_nothing_changed(factory):
     assert factory.planned() == {}
 
 
+def test_nothing_was_written_to_the_home_folder(factory):
+    assert list(factory.home.iterdir()) == []
+
+
 def test_a_touched_file_reruns_nothing(factory):
     for path in factory.results.rglob("*.nc"):
         path.touch()
