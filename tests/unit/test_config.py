@@ -36,10 +36,15 @@ def message(raw):
             {"microscope": {"focal_spred_angstrom": [5, 20]}},
             "did you mean 'focal_spread_angstrom'?",
         ),
+        (
+            {"microscope": {"energy_kev": 80}},
+            "microscope.energy_kev: this key is not known here; it belongs into the section "
+            "'multislice'.",
+        ),
         ({"datasets": {"a": {"split": {"by": "fate"}}}}, "datasets.a.split"),
         (
             {"datasets": {"a": {"split": {"by": "samples", "trainng_samples": 1}}}},
-            "datasets.a.split.trainng_samples: this key is not known; did you mean "
+            "datasets.a.split.trainng_samples: this key is not known here; did you mean "
             "'training_samples'?",
         ),
         ({"networks": {"n": {"dataset": "a"}}}, "'a', which is not among the data sets (none)"),

@@ -9,9 +9,11 @@ from exitwave import layout
 from exitwave.config import parse_config, specs
 from exitwave.errors import ExitwaveError
 
-# The rules call `exitwave`, also where snakemake was started without activating its environment.
+# The rules call `exitwave`, also where snakemake was started without activating its environment. A
+# prefix takes the place of Snakemake's own, without which a stage that fails into `tee` would pass.
 if shutil.which("exitwave") is None:
-    shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+    folder = shlex.quote(str(Path(sys.executable).parent))
+    shell.prefix(f"set -euo pipefail; PATH={folder}:$PATH; ")
 
 try:
     CONFIG = parse_config(config)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from exitwave.config.models import Config
+from exitwave.config.models import COMMON_SECTIONS, Config
 from exitwave.errors import ExitwaveError
 
 
@@ -74,10 +74,8 @@ def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         where = ".".join(str(part) for part in location)
         kind = problem["type"]
         if kind == "extra_forbidden":
-            known = _known_keys(location[:-1])
-            nearest = _nearest(str(location[-1]), known)
-            hint = f"did you mean '{nearest}'?" if nearest else f"known here: {', '.join(known)}."
-            sentences.append(f"{where}: this key is not known; {hint}")
+            hint = _hint(str(location[-1]), _known_keys(location[:-1]))
+            sentences.append(f"{where}: this key is not known here; {hint}")
             continue
         text = problem["msg"].removeprefix("Value error, ")
         text = text[0].lower() + text[1:]
@@ -89,6 +87,15 @@ def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         else:
             sentences.append(f"{where}: {text}." if where else f"{text}.")
     return sentences
+
+
+def _hint(given: str, known: list[str]) -> str:
+    if nearest := _nearest(given, known):
+        return f"did you mean '{nearest}'?"
+    for section in COMMON_SECTIONS:
+        if given in _known_keys([section]):
+            return f"it belongs into the section '{section}'."
+    return f"known here: {', '.join(known)}."
 
 
 def _nearest(given: str, known: list[str]) -> str | None:

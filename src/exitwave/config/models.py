@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+# Sections whose values hold for all data sets and may be overridden in each.
+COMMON_SECTIONS = ("structure", "multislice", "microscope", "epochs")
 # Folders of results/ beside those of the data sets.
 RESERVED_NAMES = ("benchmarks", "comparison", "evaluations", "logs", "networks")
 
@@ -350,7 +352,7 @@ class Config(Section):
         for name, dataset in raw["datasets"].items():
             if isinstance(dataset, dict):
                 dataset = dict(dataset)
-                for section in ("structure", "multislice", "microscope", "epochs"):
+                for section in COMMON_SECTIONS:
                     common, own = raw.get(section, {}), dataset.get(section, {})
                     if isinstance(common, dict) and isinstance(own, dict):
                         dataset[section] = {**common, **own}
