@@ -12,13 +12,13 @@ rule evaluate_network:
         "results/logs/evaluate/{network}.{dataset}.log",
     benchmark:
         "results/benchmarks/evaluate/{network}.{dataset}.tsv"
-    params:
-        spec=evaluate_spec,
+    conda:
+        "../../envs/exitwave.yaml"
     threads: 8
     resources:
         gpu=0,
-    conda:
-        "../../envs/exitwave.yaml"
+    params:
+        spec=evaluate_spec,
     shell:
         "exitwave evaluate --spec {params.spec:q} --network results/networks/{wildcards.network}"
         " --output results/evaluations/{wildcards.network}/{wildcards.dataset}"

@@ -9,10 +9,10 @@ rule plot_dataset:
         "results/logs/plot_dataset/{dataset}.log",
     benchmark:
         "results/benchmarks/plot_dataset/{dataset}.tsv"
-    params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
     conda:
         "../../envs/exitwave.yaml"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot dataset {input.epochs:q} --output {output:q} 2>&1 | tee {log:q}"
 
@@ -27,10 +27,10 @@ rule plot_network:
         "results/logs/plot_network/{network}.log",
     benchmark:
         "results/benchmarks/plot_network/{network}.tsv"
-    params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
     conda:
         "../../envs/exitwave.yaml"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot network results/networks/{wildcards.network} --output {output:q}"
         " 2>&1 | tee {log:q}"
@@ -47,10 +47,10 @@ rule plot_evaluation:
         "results/logs/plot_evaluation/{network}.{dataset}.log",
     benchmark:
         "results/benchmarks/plot_evaluation/{network}.{dataset}.tsv"
-    params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
     conda:
         "../../envs/exitwave.yaml"
+    params:
+        version=specs.ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot evaluation results/evaluations/{wildcards.network}/{wildcards.dataset}"
         " --output {output:q} 2>&1 | tee {log:q}"
@@ -67,12 +67,12 @@ rule plot_comparison:
         "results/logs/plot_comparison/all.log",
     benchmark:
         "results/benchmarks/plot_comparison/all.tsv"
+    conda:
+        "../../envs/exitwave.yaml"
     params:
         version=specs.ALGORITHM_VERSIONS["plot"],
         folders=EVALUATIONS,
         labels=[entry.label or name for name, entry in CONFIG.evaluations.items()],
-    conda:
-        "../../envs/exitwave.yaml"
     shell:
         "exitwave plot comparison {params.folders:q} --labels {params.labels:q}"
         " --output {output:q} 2>&1 | tee {log:q}"
@@ -93,10 +93,10 @@ rule report:
         "results/report.html",
     log:
         "results/logs/report/all.log",
-    params:
-        spec=specs.report_spec(CONFIG),
     conda:
         "../../envs/exitwave.yaml"
+    params:
+        spec=specs.report_spec(CONFIG),
     shell:
         "exitwave report --spec {params.spec:q} --results results --output {output:q}"
         " 2>&1 | tee {log:q}"
