@@ -37,7 +37,7 @@ demo: setup  ## run the demo through every stage (some minutes on two cores)
 
 .PHONY: test
 test: setup lint  ## lint, type-check and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, snakefmt, snakemake --lint
