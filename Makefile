@@ -57,6 +57,10 @@ format: setup  ## format Python and Snakemake files
 config-reference: setup  ## write the schema, the key table and config/config.yaml anew
 	$(BIN)/python -m exitwave.config.reference
 
+.PHONY: stage-code
+stage-code: setup  ## record the code of the stages, once its algorithm versions are right
+	$(BIN)/python tests/unit/stage_code.py
+
 .PHONY: lock
 lock: setup  ## resolve the dependencies of pyproject.toml anew into envs/lock.txt
 	$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv

@@ -137,7 +137,7 @@ def evaluate_network(spec: str, network: Path, epochs: Sequence[Path], output: P
     output : Path
         Folder of the evaluation.
     """
-    from exitwave.train import load_network, predict_waves
+    from exitwave.trained_network import load_network, predict_waves
 
     model = load_network(network)
 
