@@ -59,6 +59,26 @@ def smearing_width(settings: Multislice) -> float:
     )
 
 
+def with_drawn_energy(settings: Multislice, rng: np.random.Generator) -> Multislice:
+    """Return the settings of one specimen: a range of energies becomes one, drawn uniformly."""
+    if isinstance(settings.energy_kev, float):
+        return settings
+    return settings.model_copy(update={"energy_kev": float(rng.uniform(*settings.energy_kev))})
+
+
+def single_energy(settings: Multislice) -> float:
+    """Return the energy [keV] of settings whose energy is settled.
+
+    Raises
+    ------
+    ValueError
+        Where they still hold a range; `with_drawn_energy` draws from it.
+    """
+    if not isinstance(settings.energy_kev, float):
+        raise ValueError(f"one energy is needed, not the range {list(settings.energy_kev)} keV")
+    return settings.energy_kev
+
+
 def grid_points(settings: Multislice, box: float) -> int:
     """Return the points along a side of the box [Å]: the sampling asked for, or a little finer.
 
@@ -169,7 +189,8 @@ def exit_wave(
             projection=settings.projection,
             parametrization=_parametrization(settings),
         )
-        waves = abtem.PlaneWave(energy=1e3 * settings.energy_kev).multislice(potential, lazy=False)
+        energy = 1e3 * single_energy(settings)
+        waves = abtem.PlaneWave(energy=energy).multislice(potential, lazy=False)
         array = waves.to_cpu().array
     # abTEM's first index is x.
     wave = np.ascontiguousarray(array.T)

@@ -27,14 +27,21 @@ import numpy as np
 from exitwave import provenance
 from exitwave.atomic_files import write_text
 from exitwave.catalog import Manifest, ManifestSample, read_manifest
-from exitwave.config.models import Multislice, Structure
+from exitwave.config.models import Multislice
 from exitwave.config.specs import canonical_json, read_spec
+from exitwave.config.structure import Structure
 from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.journal import Journal
 from exitwave.materials import Material
-from exitwave.multislice import exit_wave, stored_points
+from exitwave.multislice import (
+    exit_wave,
+    single_energy,
+    stored_points,
+    with_drawn_energy,
+)
 from exitwave.parallel import map_tasks
 from exitwave.schemas import EXIT_WAVES
+from exitwave.seeds import generator
 from exitwave.specimens import build_specimen
 from exitwave.store import StoreReader, StoreWriter
 
@@ -69,7 +76,18 @@ def simulate_sample(task: Simulation) -> dict[str, Any]:
     specimen = build_specimen(
         task.material, task.structure, task.seed, task.dataset, task.sample_index
     )
-    wave = exit_wave(specimen, task.multislice, task.device)
+    settings = with_drawn_energy(
+        task.multislice,
+        generator(
+            task.seed,
+            task.dataset,
+            task.material.identifier,
+            task.sample_index,
+            "multislice",
+            "energy",
+        ),
+    )
+    wave = exit_wave(specimen, settings, task.device)
     return {
         "exit_wave": np.stack([wave.real, wave.imag], axis=-1),
         "material": task.material.identifier,
@@ -78,6 +96,7 @@ def simulate_sample(task: Simulation) -> dict[str, Any]:
         "split": task.split,
         "sample_key": task.sample_key,
         "sampling": specimen.box / len(wave),
+        "energy": single_energy(settings),
         "tilt": specimen.tilt,
         "tilt_axis": specimen.tilt_axis,
         "exit_distance": task.multislice.exit_distance_angstrom,

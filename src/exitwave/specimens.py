@@ -20,7 +20,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from exitwave.config.models import Structure
+from exitwave.config.structure import Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials import Material
 from exitwave.monolayers import monolayers

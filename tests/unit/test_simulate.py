@@ -151,6 +151,19 @@ def test_a_machine_on_which_nothing_works_is_no_data_set(tmp_path, monkeypatch):
         make_exit_waves(tmp_path, configuration())
 
 
+def test_each_sample_has_its_own_energy_from_the_range(tmp_path, reference):
+    coarse = configuration().datasets["small"].multislice.model_dump(mode="json")
+    ranged = configuration(multislice={**coarse, "energy_kev": [60, 80]})
+    store, _ = make_exit_waves(tmp_path, ranged)
+    with StoreReader(reference) as fixed, StoreReader(store) as drawn:
+        assert set(fixed.column("energy")) == {50.0}
+        energies = drawn.column("energy")
+        # The specimens are the same, for their draws do not depend on that of the energy.
+        np.testing.assert_array_equal(drawn.column("tilt"), fixed.column("tilt"))
+    assert len(set(energies)) == SAMPLES
+    assert 60 <= energies.min() < energies.max() <= 80
+
+
 def test_a_changed_split_changes_no_wave(tmp_path):
     make_exit_waves(tmp_path, configuration())
     other = configuration(
