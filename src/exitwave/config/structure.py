@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from exitwave.config.fields import (
+    Counts,
     NonNegative,
     NonNegativeLimits,
     Positive,
@@ -32,18 +33,29 @@ class Structure(Section):
     (ours; the paper gives no size)."""
     flake_edges: tuple[int, int] = (4, 8)
     """Number of straight edges of a flake, drawn between these two (ours)."""
+    layers: Counts = (1, 1)
+    """Number of layers of the material, stacked in one outline, drawn between these two
+    (paper: one)."""
+    layer_gap_angstrom: Positive = 3.0
+    """Distance between the facing atoms of two layers: 2.9 to 3.4 across most van der Waals
+    gaps (ours)."""
+    layer_registry: Literal["random", "aa"] = "random"
+    """Each further layer is shifted at random in the plane, or lies atom upon atom (ours; the
+    databases know single layers only)."""
     vacancy_share: Share = 0.05
     """Share of the atoms that are removed one by one (paper)."""
     hole_share: Share = 0.05
     """Share of the atoms left whose whole column is then removed (paper)."""
     column_radius_angstrom: Positive = 0.5
-    """Atoms closer than this in the plane, before the tilt, form one column (ours)."""
+    """Atoms closer than this in the plane, before the tilt, form one column, through all layers
+    (ours)."""
     position_noise_angstrom: NonNegative = 0.01
     """Standard deviation of the Gaussian noise on every coordinate (paper)."""
     tilt_degrees: NonNegativeLimits = (0.0, 10.0)
     """Tilt about a random axis in the plane (paper: up to 10)."""
-    support: Literal["none", "graphene"] = "none"
-    """What lies below the flake: nothing, or a graphene nanoflake (paper's second set)."""
+    support: Literal["none", "graphene", "graphite", "amorphous_carbon"] = "none"
+    """What lies below the flake: nothing, a graphene nanoflake (paper's second set), AB-stacked
+    graphite or amorphous carbon (ours)."""
     support_radius_angstrom: PositiveLimits = (9.0, 16.0)
     """As `flake_radius_angstrom`, for the support (ours)."""
     support_gap_angstrom: PositiveLimits = (3.3, 7.0)
@@ -51,6 +63,21 @@ class Structure(Section):
     support_rotations_degrees: tuple[float | Literal["random"], ...] = (0.0, 15.0, 30.0, "random")
     """Rotation of the support's lattice against the flake's, drawn from this list with
     equal chances (paper)."""
+    support_layers: Counts = (2, 4)
+    """Number of layers of graphite, drawn between these two (ours)."""
+    support_thickness_angstrom: PositiveLimits = (10.0, 20.0)
+    """Thickness of amorphous carbon (ours; real films have 20 and more)."""
+    support_density_gram_per_cm3: Annotated[float, Field(gt=0, le=2.5)] = 2.0
+    """Density of amorphous carbon (ours; evaporated films have 1.8 to 2.1)."""
+    contamination_per_square_angstrom: NonNegativeLimits = (0.0, 0.0)
+    """Carbon atoms of the hydrocarbons on top for each Å² of the flake's outline, drawn between
+    these two (paper: none; a layer of graphene has 0.38)."""
+    contamination_thickness_angstrom: Positive = 5.0
+    """Thickness of the hydrocarbons (ours)."""
+    contamination_gap_angstrom: Positive = 3.0
+    """Distance between the hydrocarbons and the highest atom of the flake (ours)."""
+    contamination_hydrogen_ratio: Annotated[float, Field(ge=0, le=3)] = 1.5
+    """Hydrogen atoms for each carbon atom, as far as they find room (ours)."""
 
     @model_validator(mode="after")
     def _flake_fits(self) -> Structure:
