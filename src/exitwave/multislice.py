@@ -48,8 +48,11 @@ def mean_square_displacement(mass: float, debye_temperature: float, temperature:
 def smearing_width(settings: Multislice) -> float:
     """Return the standard deviation along each axis by which potentials are smeared [Å].
 
-    The root of Eq. (1), 0.0548 Å with the paper's values.
+    The root of Eq. (1), 0.0548 Å with the paper's values; none with frozen phonons, whose atoms
+    are displaced instead (see `exitwave.thermal`).
     """
+    if settings.thermal == "frozen_phonons":
+        return 0.0
     return math.sqrt(
         mean_square_displacement(
             settings.debye_mass_dalton,

@@ -34,7 +34,6 @@ from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.journal import Journal
 from exitwave.materials import Material
 from exitwave.multislice import (
-    exit_wave,
     single_energy,
     stored_points,
     with_drawn_energy,
@@ -44,6 +43,7 @@ from exitwave.schemas import EXIT_WAVES
 from exitwave.seeds import generator
 from exitwave.specimens import build_specimen
 from exitwave.store import StoreReader, StoreWriter
+from exitwave.thermal import thermal_exit_wave
 
 logger = logging.getLogger(__name__)
 
@@ -73,21 +73,18 @@ def sample_key(spec: str, material: Material, sample_index: int) -> str:
 def simulate_sample(task: Simulation) -> dict[str, Any]:
     """Build one specimen and return the values of one sample of `EXIT_WAVES`."""
     start = time.perf_counter()
+    identity = (task.dataset, task.material.identifier, task.sample_index)
+
+    def draws(*aspect: str | int) -> np.random.Generator:
+        return generator(task.seed, *identity, "multislice", *aspect)
+
     specimen = build_specimen(
         task.material, task.structure, task.seed, task.dataset, task.sample_index
     )
-    settings = with_drawn_energy(
-        task.multislice,
-        generator(
-            task.seed,
-            task.dataset,
-            task.material.identifier,
-            task.sample_index,
-            "multislice",
-            "energy",
-        ),
+    settings = with_drawn_energy(task.multislice, draws("energy"))
+    wave = thermal_exit_wave(
+        specimen, settings, lambda number: draws("phonons", number), task.device
     )
-    wave = exit_wave(specimen, settings, task.device)
     return {
         "exit_wave": np.stack([wave.real, wave.imag], axis=-1),
         "material": task.material.identifier,

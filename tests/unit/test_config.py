@@ -32,6 +32,22 @@ def message(raw):
         ({"multislice": {"energy_kev": [0, 50]}}, "multislice.energy_kev.0: input should be gre"),
         ({"multislice": {"energy_kev": "high"}}, "multislice.energy_kev: input should be a valid"),
         (
+            {"multislice": {"debye_temperatures_kelvin": {"Mo": 450}}},
+            "set thermal to frozen_phonons or remove it",
+        ),
+        (
+            {
+                "multislice": {
+                    "thermal": "frozen_phonons",
+                    "debye_temperatures_kelvin": {"MO": 450},
+                }
+            },
+            "'MO' is no chemical symbol",
+        ),
+        ({"structure": {"layers": [2, 1]}}, "structure.layers: the range runs from 2 to 1"),
+        ({"structure": {"layers": [0, 1]}}, "structure.layers.0: input should be greater than"),
+        ({"structure": {"support": "graphit"}}, "structure.support"),
+        (
             {"microscope": {"defocus_angstrom": [150, -150]}},
             "microscope.defocus_angstrom: the range runs from 150 to -150; write the lower limit",
         ),
