@@ -48,8 +48,11 @@ def mean_square_displacement(mass: float, debye_temperature: float, temperature:
 def smearing_width(settings: Multislice) -> float:
     """Return the standard deviation along each axis by which potentials are smeared [Å].
 
-    The root of Eq. (1), 0.0548 Å with the paper's values.
+    The root of Eq. (1), 0.0548 Å with the paper's values; none with frozen phonons, whose atoms
+    are displaced instead (see `exitwave.thermal`).
     """
+    if settings.thermal == "frozen_phonons":
+        return 0.0
     return math.sqrt(
         mean_square_displacement(
             settings.debye_mass_dalton,
@@ -57,6 +60,26 @@ def smearing_width(settings: Multislice) -> float:
             settings.temperature_kelvin,
         )
     )
+
+
+def with_drawn_energy(settings: Multislice, rng: np.random.Generator) -> Multislice:
+    """Return the settings of one specimen: a range of energies becomes one, drawn uniformly."""
+    if isinstance(settings.energy_kev, float):
+        return settings
+    return settings.model_copy(update={"energy_kev": float(rng.uniform(*settings.energy_kev))})
+
+
+def single_energy(settings: Multislice) -> float:
+    """Return the energy [keV] of settings whose energy is settled.
+
+    Raises
+    ------
+    ValueError
+        Where they still hold a range; `with_drawn_energy` draws from it.
+    """
+    if not isinstance(settings.energy_kev, float):
+        raise ValueError(f"one energy is needed, not the range {list(settings.energy_kev)} keV")
+    return settings.energy_kev
 
 
 def grid_points(settings: Multislice, box: float) -> int:
@@ -169,7 +192,8 @@ def exit_wave(
             projection=settings.projection,
             parametrization=_parametrization(settings),
         )
-        waves = abtem.PlaneWave(energy=1e3 * settings.energy_kev).multislice(potential, lazy=False)
+        energy = 1e3 * single_energy(settings)
+        waves = abtem.PlaneWave(energy=energy).multislice(potential, lazy=False)
         array = waves.to_cpu().array
     # abTEM's first index is x.
     wave = np.ascontiguousarray(array.T)

@@ -41,7 +41,6 @@ class Rendering:
     dataset: str
     epoch: int
     images: int
-    energy_kev: float
     microscope: Microscope
     image_size_px: int
     target_smear_angstrom: float
@@ -60,7 +59,7 @@ def render_sample(task: Rendering) -> dict[str, Any]:
     )
     draw = draw_microscope(
         task.microscope,
-        task.energy_kev,
+        float(sample["energy"]),
         task.images,
         generator(task.seed, *identity, "microscope"),
     )
@@ -81,6 +80,7 @@ def render_sample(task: Rendering) -> dict[str, Any]:
         "sample_index",
         "split",
         "sample_key",
+        "energy",
         "atom_count",
         "atom_number",
         "atom_layer",
@@ -199,7 +199,6 @@ def _tasks(values: dict[str, Any], stores: Sequence[Path]) -> list[Rendering]:
             dataset=values["dataset"],
             epoch=values["epoch"],
             images=values["images"],
-            energy_kev=values["energy_kev"],
             microscope=microscope,
             image_size_px=values["epochs"]["image_size_px"],
             target_smear_angstrom=values["epochs"]["target_smear_angstrom"],

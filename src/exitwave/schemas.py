@@ -49,11 +49,13 @@ _IDENTITY = (
     _column("sample_key", "str", "1", "hash of spec, structure and sample identity"),
 )
 
+_ENERGY = _column("energy", "f8", "keV", "kinetic energy of the electrons")
+
 # Atoms are a contiguous ragged array: those of sample i follow those of sample i - 1.
 _ATOMS = (
     _column("atom_count", "i4", "1", "number of atoms of the specimen"),
     Variable("atom_number", ("atom",), "i4", "1", "atomic number"),
-    Variable("atom_layer", ("atom",), "i4", "1", "0 for the flake, 1 and up for its support"),
+    Variable("atom_layer", ("atom",), "i4", "1", "0 flake, 1 support, 2 contamination"),
 )
 
 EXIT_WAVES = Schema(
@@ -68,6 +70,7 @@ EXIT_WAVES = Schema(
         ),
         *_IDENTITY,
         _column("sampling", "f8", "angstrom", "distance of the wave's points"),
+        _ENERGY,
         _column("tilt", "f8", "degree", "angle by which the specimen is tilted"),
         _column("tilt_axis", "f8", "degree", "direction of the tilt axis from x towards y"),
         _column("exit_distance", "f8", "angstrom", "exit plane below the lowest atom"),
@@ -102,6 +105,7 @@ EPOCH = Schema(
         ),
         *_IDENTITY,
         _column("sampling", "f8", "angstrom", "side of a pixel"),
+        _ENERGY,
         Variable("defocus", ("sample", "frame"), "f8", "angstrom", "defocus of each image"),
         _column("spherical_aberration", "f8", "angstrom", "Cs"),
         _column("astigmatism", "f8", "angstrom", "amplitude of the two-fold astigmatism C12"),

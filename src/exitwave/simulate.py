@@ -27,16 +27,23 @@ import numpy as np
 from exitwave import provenance
 from exitwave.atomic_files import write_text
 from exitwave.catalog import Manifest, ManifestSample, read_manifest
-from exitwave.config.models import Multislice, Structure
+from exitwave.config.models import Multislice
 from exitwave.config.specs import canonical_json, read_spec
+from exitwave.config.structure import Structure
 from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.journal import Journal
 from exitwave.materials import Material
-from exitwave.multislice import exit_wave, stored_points
+from exitwave.multislice import (
+    single_energy,
+    stored_points,
+    with_drawn_energy,
+)
 from exitwave.parallel import map_tasks
 from exitwave.schemas import EXIT_WAVES
+from exitwave.seeds import generator
 from exitwave.specimens import build_specimen
 from exitwave.store import StoreReader, StoreWriter
+from exitwave.thermal import thermal_exit_wave
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +73,18 @@ def sample_key(spec: str, material: Material, sample_index: int) -> str:
 def simulate_sample(task: Simulation) -> dict[str, Any]:
     """Build one specimen and return the values of one sample of `EXIT_WAVES`."""
     start = time.perf_counter()
+    identity = (task.dataset, task.material.identifier, task.sample_index)
+
+    def draws(*aspect: str | int) -> np.random.Generator:
+        return generator(task.seed, *identity, "multislice", *aspect)
+
     specimen = build_specimen(
         task.material, task.structure, task.seed, task.dataset, task.sample_index
     )
-    wave = exit_wave(specimen, task.multislice, task.device)
+    settings = with_drawn_energy(task.multislice, draws("energy"))
+    wave = thermal_exit_wave(
+        specimen, settings, lambda number: draws("phonons", number), task.device
+    )
     return {
         "exit_wave": np.stack([wave.real, wave.imag], axis=-1),
         "material": task.material.identifier,
@@ -78,6 +93,7 @@ def simulate_sample(task: Simulation) -> dict[str, Any]:
         "split": task.split,
         "sample_key": task.sample_key,
         "sampling": specimen.box / len(wave),
+        "energy": single_energy(settings),
         "tilt": specimen.tilt,
         "tilt_axis": specimen.tilt_axis,
         "exit_distance": task.multislice.exit_distance_angstrom,

@@ -6,9 +6,10 @@ from ase.build import graphene, mx2
 
 from exitwave.config import Structure
 from exitwave.errors import SpecimenError
+from exitwave.flakes import cut_flake, draw_outline, remove_defects
 from exitwave.materials import read_materials
 from exitwave.seeds import generator
-from exitwave.specimens import build_specimen, convex_flake, remove_defects
+from exitwave.specimens import build_specimen
 
 PERFECT = Structure(vacancy_share=0, hole_share=0, position_noise_angstrom=0, tilt_degrees=(0, 0))
 
@@ -47,22 +48,25 @@ def test_a_perfect_flake_is_a_piece_of_the_crystal(mos2):
 
 def test_a_flake_is_convex_and_as_large_as_asked():
     rng = np.random.default_rng(1)
+
+    def flake(seed, radius, room, rotation):
+        draws = generator(seed, "flake")
+        outline = draw_outline((radius, 1.5 * radius), (4, 8), room, draws)
+        return outline, cut_flake(graphene(), outline, rotation, draws)[1]
+
     for seed in range(20):
-        _, positions = convex_flake(
-            graphene(), (6.0, 9.0), (4, 8), rng.uniform(0, 6), 15.0, generator(seed, "flake")
-        )
+        outline, positions = flake(seed, 6.0, 15.0, rng.uniform(0, 6))
         plane = positions[:, :2]
         from scipy.spatial import ConvexHull, Delaunay
 
         hull = Delaunay(plane[ConvexHull(plane).vertices])
-        _, larger = convex_flake(
-            graphene(), (30.0, 30.0), (4, 8), 0.0, 40.0, generator(seed, "flake")
-        )
+        _, larger = flake(seed, 20.0, 40.0, 0.0)
         # The area of the hull is that of its atoms: no bay and no hole.
         assert hull.npoints >= 4
         area = ConvexHull(plane).volume
         density = 2 / (2.46**2 * np.sqrt(3) / 2)
         assert len(plane) == pytest.approx(area * density, rel=0.25)
+        assert len(plane) == pytest.approx(outline.area() * density, rel=0.1)
         assert np.hypot(*plane.T).max() <= 15.0
         assert len(larger) > len(plane)
 
@@ -179,10 +183,29 @@ def lattice_angle(positions, bond, symmetry):
     return np.angle(np.exp(6j * (angles - offset)).mean()) / 6
 
 
-@pytest.mark.parametrize("support", ["none", "graphene"])
-def test_no_specimen_touches_the_border(every_monolayer, support):
-    structure = Structure(support=support)
-    for material in every_monolayer:
+@pytest.mark.parametrize(
+    ("values", "every"),
+    [
+        ({}, 1),
+        ({"support": "graphene"}, 1),
+        ({"support": "graphite"}, 3),
+        ({"support": "amorphous_carbon"}, 20),
+        ({"support": "graphene", "layers": (1, 4)}, 3),
+        ({"contamination_per_square_angstrom": (0.0, 0.2)}, 10),
+        (
+            {
+                "support": "amorphous_carbon",
+                "layers": (3, 3),
+                "contamination_per_square_angstrom": (0.1, 0.1),
+                "tilt_degrees": (10, 10),
+            },
+            40,
+        ),
+    ],
+)
+def test_no_specimen_touches_the_border(every_monolayer, values, every):
+    structure = Structure(**values)
+    for material in every_monolayer[::every]:
         for index in range(3):
             specimen = build(material, structure, index)
             plane = specimen.positions[:, :2]

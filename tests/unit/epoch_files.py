@@ -68,6 +68,7 @@ def _columns(index: int, noise: int, images: int) -> dict[str, object]:
         **atoms,
         "sample_index": index % 2,
         "sampling": SAMPLING,
+        "energy": 50.0,
         "defocus": np.zeros(images),
     }
 

@@ -143,7 +143,9 @@ def _sample(number: int, size: int, frames: int, supported: bool, epoch: int) ->
     drawn = {
         variable.name: rng.uniform(*LIMITS.get(variable.name, (0.0, 2 * np.pi)))
         for variable in EPOCH.variables
-        if variable.dimensions == ("sample",) and variable.dtype == "f8"
+        if variable.dimensions == ("sample",)
+        and variable.dtype == "f8"
+        and variable.name != "energy"
     }
     return {
         **drawn,
@@ -155,6 +157,7 @@ def _sample(number: int, size: int, frames: int, supported: bool, epoch: int) ->
         "split": "validation",
         "sample_key": f"key{number:03d}",
         "sampling": sampling,
+        "energy": 50.0,
         "defocus": defocus,
         "dose": dose,
         "seed": f"3/flakes/{name}/{number}",

@@ -84,6 +84,7 @@ def _write_exit_waves(path: Path, samples: int) -> Path:
                 split="validation" if number % len(MATERIALS) else "training",
                 sample_key=str(number),
                 sampling=0.1,
+                energy=50.0,
                 tilt=3.0,
                 tilt_axis=20.0,
                 exit_distance=3.0,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exitwave.config import load_config, parse_config, reference, specs
+from exitwave.config import Multislice, load_config, parse_config, reference, specs
 from exitwave.errors import ExitwaveError
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,25 @@ def message(raw):
     [
         ({"sed": 1}, "did you mean 'seed'?"),
         ({"multislice": {"energy_kev": -50}}, "multislice.energy_kev: input should be greater"),
+        ({"multislice": {"energy_kev": [80, 50]}}, "multislice.energy_kev: the range runs from 80"),
+        ({"multislice": {"energy_kev": [0, 50]}}, "multislice.energy_kev.0: input should be gre"),
+        ({"multislice": {"energy_kev": "high"}}, "multislice.energy_kev: input should be a valid"),
+        (
+            {"multislice": {"debye_temperatures_kelvin": {"Mo": 450}}},
+            "set thermal to frozen_phonons or remove it",
+        ),
+        (
+            {
+                "multislice": {
+                    "thermal": "frozen_phonons",
+                    "debye_temperatures_kelvin": {"MO": 450},
+                }
+            },
+            "'MO' is no chemical symbol",
+        ),
+        ({"structure": {"layers": [2, 1]}}, "structure.layers: the range runs from 2 to 1"),
+        ({"structure": {"layers": [0, 1]}}, "structure.layers.0: input should be greater than"),
+        ({"structure": {"support": "graphit"}}, "structure.support"),
         (
             {"microscope": {"defocus_angstrom": [150, -150]}},
             "microscope.defocus_angstrom: the range runs from 150 to -150; write the lower limit",
@@ -167,10 +186,8 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
     assert not changed({**SMALL, "datasets": labels})
     assert not changed({**SMALL, "networks": {"unet": {"dataset": "flakes", "label": "U"}}})
     assert stage_names(changed({**SMALL, "microscope": {"blur_angstrom": [0, 1]}})) == {"render"}
-    assert stage_names(changed({**SMALL, "multislice": {"energy_kev": 60}})) == {
-        "simulate",
-        "render",
-    }
+    # Rendering takes the energy of each sample from the exit waves, which are its input.
+    assert stage_names(changed({**SMALL, "multislice": {"energy_kev": 60}})) == {"simulate"}
     assert stage_names(changed({**SMALL, "structure": {"hole_share": 0.1}})) == {"simulate"}
     faster = {"unet": {"dataset": "flakes", "learning_rate": 1e-3}}
     assert changed({**SMALL, "networks": faster}) == {"train unet"}
@@ -181,6 +198,16 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
         "train",
         "evaluate",
     }
+
+
+def test_an_energy_is_a_number_or_a_range():
+    one, two = (
+        json.loads(specs.simulate_spec(parse_config({**SMALL, "multislice": values}), "flakes"))
+        for values in ({}, {"energy_kev": [60, 80]})
+    )
+    assert one["multislice"]["energy_kev"] == 50.0
+    assert two["multislice"]["energy_kev"] == [60.0, 80.0]
+    assert Multislice.model_validate(two["multislice"]).energy_kev == (60.0, 80.0)
 
 
 def test_equal_values_give_equal_specs():

@@ -89,6 +89,23 @@ def test_the_truth_is_the_wave_at_the_atoms(store, tmp_path):
     assert at_atoms.mean() > 2 * np.abs(wave - 1).mean()
 
 
+def test_a_sample_is_imaged_at_the_energy_of_its_wave(store, tmp_path):
+    faster = tmp_path / "000.nc"
+    with StoreReader(store) as reader:
+        attributes = {k: v for k, v in reader.attributes.items() if k != "kind"}
+        attributes.pop("format_version")
+        sizes = {k: reader.sizes[k] for k in ("sample", "y", "x")}
+        with StoreWriter(faster, reader.schema, sizes, attributes) as writer:
+            for index, values in enumerate(reader):
+                writer.write(index, **{**values, "energy": 100.0 + index})
+    one, two = (render(path, tmp_path / f"{path.parent.name}.nc") for path in (store, faster))
+    assert set(column(one, "energy")) == {50.0}
+    assert len(set(column(two, "energy"))) == len(column(two, "energy")) > 1
+    np.testing.assert_array_equal(column(one, "defocus"), column(two, "defocus"))
+    with StoreReader(one) as slow, StoreReader(two) as fast:
+        assert not np.array_equal(slow.read(0)["image"], fast.read(0)["image"])
+
+
 def test_too_many_failures_stop_the_run(store, tmp_path):
     failed = [{"material": "X", "formula": "X", "sample_index": 0, "reason": "no atom is left"}]
     damaged = tmp_path / "000.nc"

@@ -151,6 +151,36 @@ def test_a_machine_on_which_nothing_works_is_no_data_set(tmp_path, monkeypatch):
         make_exit_waves(tmp_path, configuration())
 
 
+def test_each_sample_has_its_own_energy_from_the_range(tmp_path, reference):
+    coarse = configuration().datasets["small"].multislice.model_dump(mode="json")
+    ranged = configuration(multislice={**coarse, "energy_kev": [60, 80]})
+    store, _ = make_exit_waves(tmp_path, ranged)
+    with StoreReader(reference) as fixed, StoreReader(store) as drawn:
+        assert set(fixed.column("energy")) == {50.0}
+        energies = drawn.column("energy")
+        # The specimens are the same, for their draws do not depend on that of the energy.
+        np.testing.assert_array_equal(drawn.column("tilt"), fixed.column("tilt"))
+    assert len(set(energies)) == SAMPLES
+    assert 60 <= energies.min() < energies.max() <= 80
+
+
+def test_frozen_phonons_change_the_wave_and_not_the_stored_atoms(tmp_path, reference):
+    coarse = configuration().datasets["small"].multislice.model_dump(mode="json")
+    phonons = configuration(
+        materials={"selection": "natoms<=3", "limit": 3},
+        multislice={**coarse, "thermal": "frozen_phonons", "frozen_phonon_configurations": 3},
+    )
+    store, _ = make_exit_waves(tmp_path, phonons)
+    with StoreReader(reference) as smeared, StoreReader(store) as frozen:
+        sample = frozen.read(0)
+        keys = list(zip(*(smeared.column(n) for n in ("material", "sample_index")), strict=True))
+        same = smeared.read(keys.index((sample["material"], sample["sample_index"])))
+    # The stored atoms are those at rest, and the waves differ by little.
+    np.testing.assert_array_equal(sample["atom_position"], same["atom_position"])
+    difference = np.sqrt(np.mean((sample["exit_wave"] - same["exit_wave"]) ** 2))
+    assert 1e-6 < difference < 0.3 * same["exit_wave"][..., 1].std()
+
+
 def test_a_changed_split_changes_no_wave(tmp_path):
     make_exit_waves(tmp_path, configuration())
     other = configuration(

@@ -33,6 +33,7 @@ def sample(index, atoms=3):
         "split": "training",
         "sample_key": f"key{index}",
         "sampling": 0.1,
+        "energy": 50.0,
         "tilt": 3.0,
         "tilt_axis": 20.0,
         "exit_distance": 3.0,

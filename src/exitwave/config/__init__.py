@@ -17,8 +17,8 @@ from exitwave.config.models import (
     Network,
     SplitByElements,
     SplitBySamples,
-    Structure,
 )
+from exitwave.config.structure import Structure
 
 __all__ = [
     "Config",

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from exitwave.config.fields import KIND_TAGS
 from exitwave.config.models import COMMON_SECTIONS, Config
 from exitwave.errors import ExitwaveError
 
@@ -68,7 +69,7 @@ def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
     sentences = []
     for problem in error.errors(include_url=False):
         # The tag of a discriminated union stands in the location but not in the file.
-        location = [part for part in problem["loc"] if part not in ("elements", "samples")]
+        location = [part for part in problem["loc"] if part not in KIND_TAGS]
         if _inherited(location, raw):
             location = location[2:]
         where = ".".join(str(part) for part in location)

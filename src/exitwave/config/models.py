@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from ase.data import chemical_symbols
+from pydantic import Field, field_validator, model_validator
+
+from exitwave.config.fields import (
+    EnergyOrLimits,
+    Limits,
+    NonNegative,
+    NonNegativeLimits,
+    Positive,
+    PositiveLimits,
+    Section,
+    Share,
+)
+from exitwave.config.structure import Structure
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
@@ -17,46 +30,6 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 COMMON_SECTIONS = ("structure", "multislice", "microscope", "epochs")
 # Folders of results/ beside those of the data sets.
 RESERVED_NAMES = ("benchmarks", "comparison", "evaluations", "logs", "networks")
-
-
-def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] > limits[1]:
-        raise ValueError(
-            f"the range runs from {limits[0]:g} to {limits[1]:g}; write the lower limit first"
-        )
-    return limits
-
-
-def _positive(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] <= 0:
-        raise ValueError(f"the range starts at {limits[0]:g}; it must start above 0")
-    return limits
-
-
-def _not_negative(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] < 0:
-        raise ValueError(f"the range starts at {limits[0]:g}; it must not start below 0")
-    return limits
-
-
-Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
-PositiveLimits = Annotated[Limits, AfterValidator(_positive)]
-NonNegativeLimits = Annotated[Limits, AfterValidator(_not_negative)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and no key is accepted that is not declared."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        validate_default=True,
-    )
 
 
 class Materials(Section):
@@ -96,62 +69,12 @@ class SplitBySamples(Section):
     """Validation specimens of each material (paper: 1000)."""
 
 
-class Structure(Section):
-    """The specimen: flake, defects, tilt and support."""
-
-    box_angstrom: Positive = 38.4
-    """Side of the square simulation box; 768 points at 0.05 Å (ours)."""
-    margin_angstrom: NonNegative = 2.0
-    """Least distance of any atom to the border of the box (ours)."""
-    flake_radius_angstrom: PositiveLimits = (7.0, 15.0)
-    """Distance of each edge of the convex flake from its centre, drawn for each edge
-    (ours; the paper gives no size)."""
-    flake_edges: tuple[int, int] = (4, 8)
-    """Number of straight edges of a flake, drawn between these two (ours)."""
-    vacancy_share: Share = 0.05
-    """Share of the atoms that are removed one by one (paper)."""
-    hole_share: Share = 0.05
-    """Share of the atoms left whose whole column is then removed (paper)."""
-    column_radius_angstrom: Positive = 0.5
-    """Atoms closer than this in the plane, before the tilt, form one column (ours)."""
-    position_noise_angstrom: NonNegative = 0.01
-    """Standard deviation of the Gaussian noise on every coordinate (paper)."""
-    tilt_degrees: NonNegativeLimits = (0.0, 10.0)
-    """Tilt about a random axis in the plane (paper: up to 10)."""
-    support: Literal["none", "graphene"] = "none"
-    """What lies below the flake: nothing, or a graphene nanoflake (paper's second set)."""
-    support_radius_angstrom: PositiveLimits = (9.0, 16.0)
-    """As `flake_radius_angstrom`, for the support (ours)."""
-    support_gap_angstrom: PositiveLimits = (3.3, 7.0)
-    """Distance between the support and the lowest atom of the flake (paper)."""
-    support_rotations_degrees: tuple[float | Literal["random"], ...] = (0.0, 15.0, 30.0, "random")
-    """Rotation of the support's lattice against the flake's, drawn from this list with
-    equal chances (paper)."""
-
-    @model_validator(mode="after")
-    def _flake_fits(self) -> Structure:
-        if self.flake_edges[0] < 3 or self.flake_edges[0] > self.flake_edges[1]:
-            raise ValueError(
-                f"flake_edges is {list(self.flake_edges)}; give two numbers, the lower first, "
-                "of 3 or more"
-            )
-        room = self.box_angstrom / 2 - self.margin_angstrom
-        supported = ("support_radius_angstrom",) if self.support != "none" else ()
-        for key in ("flake_radius_angstrom", *supported):
-            if getattr(self, key)[0] > room:
-                raise ValueError(
-                    f"{key} starts at {getattr(self, key)[0]:g} Å, but the box of "
-                    f"{self.box_angstrom:g} Å leaves {room:g} Å inside its margin; enlarge "
-                    "box_angstrom or lower the radius"
-                )
-        return self
-
-
 class Multislice(Section):
     """The electron wave through the specimen."""
 
-    energy_kev: Annotated[float, Field(gt=0, le=3000)] = 50.0
-    """Kinetic energy of the electrons (paper, Table 1)."""
+    energy_kev: EnergyOrLimits = 50.0
+    """Kinetic energy of the electrons (paper, Table 1), or two numbers between which it is
+    drawn for each specimen (ours)."""
     sampling_angstrom: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     """Distance of the points of the wave (paper)."""
     slice_thickness_angstrom: Annotated[float, Field(gt=0, le=5)] = 0.2
@@ -160,12 +83,21 @@ class Multislice(Section):
     """abTEM's projection of the atomic potentials onto the slices."""
     parametrization: Literal["lobato", "kirkland", "peng"] = "lobato"
     """Atomic potentials, by abTEM's name."""
+    thermal: Literal["smeared", "frozen_phonons"] = "smeared"
+    """Vibration: potentials smeared alike for all atoms (paper), or the coherent mean of waves
+    through displaced atoms, each element with its own mass (ours)."""
+    frozen_phonon_configurations: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Configurations of displaced atoms; each takes as long as one smeared wave (ours)."""
     temperature_kelvin: NonNegative = 300.0
     """Temperature in Eq. (1) of the paper."""
     debye_temperature_kelvin: Positive = 580.0
     """Debye temperature in Eq. (1) (paper: bulk MoS2)."""
+    debye_temperatures_kelvin: dict[str, Positive] = Field(default={})
+    """Debye temperatures of single elements by symbol, such as `{Mo: 450}`; for frozen phonons
+    only (ours)."""
     debye_mass_dalton: Positive = 32.06
-    """Atomic mass in Eq. (1), used for all atoms (paper: sulphur)."""
+    """Atomic mass in Eq. (1), used for all atoms where potentials are smeared (paper:
+    sulphur)."""
     exit_distance_angstrom: Positive = 3.0
     """Distance of the exit plane below the lowest atom (ours; paper: a few Å)."""
     max_frequency_per_angstrom: Positive = 5.0
@@ -174,6 +106,22 @@ class Multislice(Section):
     fft: Literal["numpy", "fftw"] = "numpy"
     """FFT library that abTEM uses (ours); both give bit-identical reruns (FFTW then plans by
     estimate)."""
+
+    @field_validator("debye_temperatures_kelvin")
+    @classmethod
+    def _elements_exist(cls, temperatures: dict[str, float]) -> dict[str, float]:
+        if unknown := [symbol for symbol in temperatures if symbol not in chemical_symbols[1:]]:
+            raise ValueError(f"'{unknown[0]}' is no chemical symbol; write it as in Mo or S")
+        return temperatures
+
+    @model_validator(mode="after")
+    def _temperatures_count(self) -> Multislice:
+        if self.debye_temperatures_kelvin and self.thermal == "smeared":
+            raise ValueError(
+                "debye_temperatures_kelvin is given, but smeared potentials take one Debye "
+                "temperature for all atoms; set thermal to frozen_phonons or remove it"
+            )
+        return self
 
 
 class Microscope(Section):
@@ -331,15 +279,15 @@ class Config(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Root of every random draw."""
-    datasets: dict[Name, Dataset] = {}
+    datasets: dict[Name, Dataset] = Field(default={})
     """Data sets by name."""
     structure: Structure = Structure()
     multislice: Multislice = Multislice()
     microscope: Microscope = Microscope()
     epochs: Epochs = Epochs()
-    networks: dict[Name, Network] = {}
+    networks: dict[Name, Network] = Field(default={})
     """Networks by name."""
-    evaluations: dict[Name, Evaluation] = {}
+    evaluations: dict[Name, Evaluation] = Field(default={})
     """Evaluations by name."""
 
     @model_validator(mode="before")

@@ -26,8 +26,8 @@ from exitwave.config.models import (
     Network,
     SplitByElements,
     SplitBySamples,
-    Structure,
 )
+from exitwave.config.structure import Structure
 
 COMMON: dict[str, type[BaseModel]] = {
     "structure": Structure,

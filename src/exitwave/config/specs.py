@@ -34,7 +34,7 @@ def canonical_json(value: Any) -> str:
 KEYS = {
     "catalog": {"dataset", "materials", "parametrization", "split", "shards"},
     "simulate": {"dataset", "structure", "multislice"},
-    "render": {"dataset", "images", "split", "epoch", "energy_kev", "microscope", "epochs"},
+    "render": {"dataset", "images", "split", "epoch", "microscope", "epochs"},
     "train": {"network"},
     "evaluate": {"evaluation", "normalization"},
     "report": {"config"},
@@ -101,7 +101,6 @@ def simulate_spec(config: Config, dataset: str) -> str:
 def render_spec(config: Config, dataset: str, images: int, split: str, epoch: int) -> str:
     """Return the spec of one epoch of focal series of so many images."""
     entry = config.datasets[dataset]
-    source = config.datasets[entry.exit_waves_from or dataset]
     return _spec(
         "render",
         seed=config.seed,
@@ -109,7 +108,6 @@ def render_spec(config: Config, dataset: str, images: int, split: str, epoch: in
         images=images,
         split=split,
         epoch=epoch,
-        energy_kev=source.multislice.energy_kev,
         microscope=entry.microscope.model_dump(mode="json"),
         epochs=entry.epochs.model_dump(
             mode="json", include={"image_size_px", "target_smear_angstrom", "max_failed_share"}

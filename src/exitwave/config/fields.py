@@ -1,0 +1,66 @@
+"""What all sections of the configuration are made of: frozen models and checked ranges.
+
+>>> class Sky(Section):
+...     cloud_share: Limits = (0.0, 1.0)
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+# pydantic puts the kind of a value that may be of several kinds between the keys of its place.
+KIND_TAGS = ("elements", "samples", "<number>", "<range>")
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(
+            f"the range runs from {limits[0]:g} to {limits[1]:g}; write the lower limit first"
+        )
+    return limits
+
+
+def _positive(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] <= 0:
+        raise ValueError(f"the range starts at {limits[0]:g}; it must start above 0")
+    return limits
+
+
+def _not_negative(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] < 0:
+        raise ValueError(f"the range starts at {limits[0]:g}; it must not start below 0")
+    return limits
+
+
+def _kind(value: Any) -> str:
+    return "<range>" if isinstance(value, (list, tuple)) else "<number>"
+
+
+Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
+PositiveLimits = Annotated[Limits, AfterValidator(_positive)]
+NonNegativeLimits = Annotated[Limits, AfterValidator(_not_negative)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[tuple[_Count, _Count], AfterValidator(_ordered)]
+_Energy = Annotated[float, Field(gt=0, le=3000)]
+EnergyOrLimits = Annotated[
+    Annotated[_Energy, Tag("<number>")]
+    | Annotated[tuple[_Energy, _Energy], AfterValidator(_ordered), Tag("<range>")],
+    Discriminator(_kind),
+]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and no key is accepted that is not declared."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
