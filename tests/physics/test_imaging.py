@@ -12,18 +12,10 @@ from numpy.typing import NDArray
 from exitwave.config.models import Microscope
 from exitwave.detector import detector_window
 from exitwave.errors import ExitwaveError
-from exitwave.imaging import (
-    Band,
-    Grid,
-    RenderedSeries,
-    choose_band,
-    choose_grid,
-    form_intensities,
-    render_series,
-    smear_wave,
-)
+from exitwave.grids import Band, Grid, choose_band, choose_grid, padded_size
+from exitwave.imaging import RenderedSeries, form_intensities, render_series, smear_wave
 from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.transfer import electron_wavelength, padded_size, transfer_function
+from exitwave.transfer import electron_wavelength, transfer_function
 
 BOX, WAVE_SAMPLING = 38.4, 0.1
 IMAGE_PX = 352

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from exitwave.config.models import Microscope
+from exitwave.grids import padded_size
 from exitwave.microscope import MicroscopeDraw, draw_microscope
 from exitwave.transfer import (
     aberration_phase,
@@ -16,7 +17,6 @@ from exitwave.transfer import (
     defocus_phase,
     displacement,
     electron_wavelength,
-    padded_size,
     temporal_envelope,
     transfer_function,
 )
