@@ -158,7 +158,7 @@ def padding() -> None:
 
 
 def corners() -> None:
-    """Change of the images in a box of twice the side: draws and corners of Table 1."""
+    """Change of the images in a box of twice the side: draws and 32 (8) corners of Table 1."""
     middle = replace(draws(1)[0], sampling=0.105, astigmatism_angle=1.0, coma_angle=2.0)
     worst = [
         replace(
@@ -169,11 +169,11 @@ def corners() -> None:
             (-1, 1), (0.0, 25.0), (0.0, 600.0), (5.0, 20.0), (0.5, 1.5)
         )
     ]  # fmt: skip
-    print("flake, model: change (median, 90 %, most) of 40 draws; of 32 corners; largest box [Å]")
+    print("flake, model: change (median, 90 %, most) of 40 draws; of corners; largest box [Å]")
     for name, wave in flakes().items():
         for model in MODELS:
             changes, largest = [], 0.0
-            for group in (draws(40), worst if model == "quasi_coherent" else worst[::4]):
+            for group in (draws(40), worst if model == "quasi_coherent" else worst[:16:2]):
                 changes.append([])
                 for draw in group:
                     drawn = replace(draw, focal_spread_model=model)

@@ -78,8 +78,9 @@ def temporal_envelope(draw: MicroscopeDraw, square: Floats) -> Floats:
 
     exp(-(π λ Δ k² / 2)²) with Δ the 1/e width of the distribution of foci: `abtem.transfer.
     TemporalEnvelope`; Kirkland, Eq. (3.31) to first order. It is the mean of exp(iπ λ f k²) over
-    foci f distributed as exp(-(f / Δ)²). The image of a truly incoherent average differs by a few
-    per cent of its contrast, since the terms that are quadratic in the scattered wave lose less.
+    foci f distributed as exp(-(f / Δ)²). The image of a truly incoherent average, which
+    `exitwave.focal_spread` makes, differs by a few per cent of its contrast, since the terms that
+    are quadratic in the scattered wave lose less.
     """
     factor = math.pi / 2 * electron_wavelength(draw.energy_kev) * draw.focal_spread
     return np.exp(-((factor * square) ** 2))
