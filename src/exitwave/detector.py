@@ -16,6 +16,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from exitwave.config.mtf_curve import MtfCurve
 from exitwave.microscope import FrequencyUnit, MicroscopeDraw
 
 GUARD_PX = 16
@@ -73,13 +74,33 @@ def mtf(
     return np.maximum(values, 0.0) if unit == "nyquist" else values
 
 
+def measured_mtf(frequency: ArrayLike, sampling: float, curve: MtfCurve) -> NDArray[np.float64]:
+    """Return a measured modulation transfer function, the same in all directions.
+
+    It is interpolated linearly. Beyond the last frequency of the curve the last value holds: the
+    corners of an image's spectrum lie at 1.41 times the Nyquist frequency.
+
+    Parameters
+    ----------
+    frequency : array_like
+        Spatial frequency [1/Å].
+    sampling : float
+        Side of a pixel [Å].
+    curve : tuple of (float, float)
+        Frequency in units of the Nyquist frequency, and value, of each point.
+    """
+    points, values = np.array(curve).T
+    k = 2 * sampling * np.abs(np.asarray(frequency, dtype=np.float64))
+    return np.asarray(np.interp(k, points, values))
+
+
 def window_mtf(draw: MicroscopeDraw, size: int, sampling: float) -> NDArray[np.float32]:
     """Return the modulation transfer function on the frequencies of a window's real FFT.
 
     Parameters
     ----------
     draw : MicroscopeDraw
-        Parameters of the function.
+        Parameters of the function, or its measured curve.
     size : int
         Side of the window [pixel].
     sampling : float
@@ -91,9 +112,12 @@ def window_mtf(draw: MicroscopeDraw, size: int, sampling: float) -> NDArray[np.f
     """
     ky = np.fft.fftfreq(size, sampling)[:, np.newaxis]
     kx = np.fft.rfftfreq(size, sampling)[np.newaxis, :]
-    values = mtf(
-        np.hypot(kx, ky), sampling, draw.mtf_c1, draw.mtf_c2, draw.mtf_c3, draw.mtf_frequency_unit
-    )
+    frequency = np.hypot(kx, ky)
+    if draw.mtf_curve is not None:
+        values = measured_mtf(frequency, sampling, draw.mtf_curve)
+    else:
+        parameters = (draw.mtf_c1, draw.mtf_c2, draw.mtf_c3)
+        values = mtf(frequency, sampling, *parameters, draw.mtf_frequency_unit)
     return values.astype(np.float32)
 
 

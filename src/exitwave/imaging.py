@@ -10,9 +10,8 @@ that is padded until no fringe of its periodic copies reaches the image. Arrays 
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -20,20 +19,15 @@ from numpy.typing import NDArray
 
 from exitwave.detector import detect, detector_window, window_mtf
 from exitwave.errors import ExitwaveError
+from exitwave.focal_spread import Modes, choose_modes
+from exitwave.grids import Band, Grid, choose_band, choose_grid, padded_size
 from exitwave.microscope import MicroscopeDraw
-from exitwave.transfer import (
-    box_frequencies,
-    defocus_phase,
-    padded_size,
-    transfer_function,
-    transferred_power,
-)
+from exitwave.transfer import defocus_phase, temporal_envelope, transfer_function
 
 Floats = NDArray[np.float64]
 ComplexImage = NDArray[np.complex64]
 Image = NDArray[np.float32]
 
-SAMPLING_TOLERANCE = 2e-3
 # Beyond it a series takes gigabytes [Å]; draws between the paper's limits stay below 260 Å.
 LARGEST_PERIOD = 600.0
 
@@ -61,123 +55,6 @@ class RenderedSeries:
     sampling: float
     padded_size: float
     origin: float
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The padded period, divided into the exit wave's points and into the images' pixels.
-
-    Attributes
-    ----------
-    wave_points, image_points : int
-        Points a side; sizes for which the FFT is fast.
-    period : float
-        Side of the padded box [Å].
-    """
-
-    wave_points: int
-    image_points: int
-    period: float
-
-    @property
-    def sampling(self) -> float:
-        """Side of a pixel [Å]."""
-        return self.period / self.image_points
-
-
-def choose_grid(
-    wave_sampling: float, sampling: float, least_period: float, least_points: int = 1
-) -> Grid:
-    """Return the smallest grid whose pixels have the wanted side within 0.2 %.
-
-    Parameters
-    ----------
-    wave_sampling : float
-        Distance of the exit wave's points [Å].
-    sampling : float
-        Wanted side of a pixel [Å].
-    least_period : float
-        The grid is at least as wide [Å].
-    least_points : int
-        The grid has at least so many pixels a side.
-    """
-    wave_points = math.ceil(least_period / wave_sampling - 1e-6)
-    while True:
-        wave_points = int(scipy.fft.next_fast_len(wave_points))
-        period = wave_points * wave_sampling
-        ideal = period / sampling
-        low = max(least_points, math.ceil(ideal / (1 + SAMPLING_TOLERANCE)))
-        near = range(low, math.floor(ideal / (1 - SAMPLING_TOLERANCE)) + 1)
-        fast = [points for points in near if scipy.fft.next_fast_len(points) == points]
-        if fast:
-            return Grid(wave_points, min(fast, key=lambda points: abs(points - ideal)), period)
-        wave_points += 1
-
-
-@dataclass(frozen=True)
-class Band:
-    """What of the wave's spectrum is worth transforming.
-
-    Attributes
-    ----------
-    limit : float
-        Highest frequency along each axis [1/Å].
-    oversampling : int
-        The intensity is formed on pixels that are so many times finer: it has twice the wave's
-        frequencies, and those beyond the images' Nyquist frequency must not fold back.
-    """
-
-    limit: float
-    oversampling: int
-
-
-def choose_band(
-    draw: MicroscopeDraw, power: Floats, box: float, sampling: float, tolerance: float
-) -> Band:
-    """Choose the band so that what is cut, or folds back, is far below the tolerance.
-
-    Parameters
-    ----------
-    draw : MicroscopeDraw
-        Focal spread and blur.
-    power : (n, n) array
-        Squared modulus of the Fourier transform of the exit wave - 1, as `scipy.fft` gives it.
-    box : float
-        Side of the exit wave's box [Å].
-    sampling : float
-        Side of a pixel [Å].
-    tolerance : float
-        Of the rms contrast.
-    """
-    points = len(power)
-    passed = transferred_power(draw, power, box)
-    # Mean square of the scattered wave in the box, by its frequencies along one axis.
-    shares = np.fft.fftshift(np.maximum(passed.sum(axis=0), passed.sum(axis=1))) / points**4
-    total = shares.sum()
-    frequencies = np.fft.fftshift(box_frequencies(points, box))
-    if not total:
-        return Band(0.0, 1)
-
-    def beyond(limit: float) -> float:
-        return float(shares[np.abs(frequencies) > limit].sum() / total)
-
-    limit = next(
-        limit
-        for limit in np.arange(points // 2 + 1) / box
-        if beyond(limit) <= (1e-2 * tolerance) ** 2
-    )
-    # Linear in the scattered wave, the intensity has its spectrum; the square has, with phases
-    # at random, the autocorrelation of its power.
-    square = np.correlate(shares, shares, mode="full")
-    differences = np.arange(1 - points, points) / box
-    nyquist = 1 / (2 * sampling)
-    for oversampling in itertools.count(1):
-        # Frequencies above `folding` fold back to below the images' Nyquist frequency.
-        folding = (2 * oversampling - 1) * nyquist
-        folded = beyond(folding) + square[np.abs(differences) > folding].sum() / total
-        if folded <= (1e-1 * tolerance) ** 2:
-            break
-    return Band(float(limit), oversampling)
 
 
 def _take(spectrum: ComplexImage, order: int) -> ComplexImage:
@@ -224,6 +101,7 @@ def form_intensities(
     band: Band,
     origin: float,
     window: int,
+    modes: Modes | None = None,
 ) -> list[Image]:
     """Return the noiseless images of a series, relative to vacuum.
 
@@ -244,6 +122,8 @@ def form_intensities(
         Position of the first pixel's centre in the exit wave's box, along both axes [Å].
     window : int
         Side of the images [pixel].
+    modes : Modes, optional
+        Coherent modes of the focal spread; without them it is the quasi-coherent envelope.
     """
     fine = band.oversampling * grid.image_points
     order = math.ceil(min(band.limit * grid.period, (grid.wave_points - 1) // 2, (fine - 1) // 2))
@@ -251,21 +131,42 @@ def form_intensities(
     rows = _transform(scattered, grid.wave_points, order)
     spectrum = _transform(np.ascontiguousarray(rows.T), grid.wave_points, order)
     # Indexed [kx, ky] from here to the first of the two transforms back.
-    spectrum *= transfer_function(draw, 0.0, k[:, np.newaxis], k[np.newaxis, :])
+    kx, ky = k[:, np.newaxis], k[np.newaxis, :]
+    lenses = draw if modes is None else replace(draw, focal_spread=0.0)
+    spectrum *= transfer_function(lenses, 0.0, kx, ky)
     place = _shifted(k, origin, fine / grid.wave_points)
-    images = []
-    for defocus in draw.defocus:
-        factor = (place * defocus_phase(draw, defocus, k)).astype(np.complex64)
+    factors = [
+        (place * defocus_phase(draw, defocus, k)).astype(np.complex64) for defocus in draw.defocus
+    ]
+    shown = fine if band.oversampling > 1 else window
+
+    def transmitted(spectrum: ComplexImage, factor: ComplexImage) -> ComplexImage:
         wave = spectrum * factor[:, np.newaxis]
         wave *= factor
-        shown = fine if band.oversampling > 1 else window
         columns = _evaluate(wave, fine, shown)
-        transmitted = _evaluate(np.ascontiguousarray(columns.T), fine, shown)
-        intensity = (1 + transmitted.real) ** 2 + transmitted.imag**2
-        for _ in range(2 if band.oversampling > 1 else 0):
-            intensity = np.ascontiguousarray(_decimate(intensity, grid.image_points)[:, :window].T)
-        images.append(intensity)
-    return images
+        return _evaluate(np.ascontiguousarray(columns.T), fine, shown)
+
+    if modes is None:
+        waves = (transmitted(spectrum, factor) for factor in factors)
+        intensities = [(1 + wave.real) ** 2 + wave.imag**2 for wave in waves]
+    else:
+        square = kx**2 + ky**2
+        enveloped = spectrum * temporal_envelope(draw, square).astype(np.float32)
+        intensities = [1 + 2 * transmitted(enveloped, factor).real for factor in factors]
+        for mode in modes.factors(square):
+            waves = (transmitted(spectrum * mode, factor) for factor in factors)
+            for intensity, wave in zip(intensities, waves, strict=True):
+                intensity += wave.real**2 + wave.imag**2
+    if band.oversampling > 1:
+        return [_decimate_both(intensity, grid.image_points, window) for intensity in intensities]
+    return intensities
+
+
+def _decimate_both(intensity: Image, points: int, window: int) -> Image:
+    """Low-pass and resample both axes, and keep the window."""
+    for _ in range(2):
+        intensity = np.ascontiguousarray(_decimate(intensity, points)[:, :window].T)
+    return intensity
 
 
 def _decimate(intensity: Image, points: int) -> Image:
@@ -357,7 +258,8 @@ def render_series(
     band = choose_band(draw, power, box, grid.sampling, padding_tolerance)
     origin = (box - (image_size_px - 1) * grid.sampling) / 2
     camera_origin = origin - window.margin * grid.sampling
-    intensities = form_intensities(scattered, draw, grid, band, camera_origin, window.size)
+    modes = choose_modes(draw, power, box, band.limit, padding_tolerance)
+    intensities = form_intensities(scattered, draw, grid, band, camera_origin, window.size, modes)
     electrons = draw.dose * grid.sampling**2
     transfer = window_mtf(draw, window.size, grid.sampling)
     frames = [detect(image, electrons, transfer, window, rng) for image in intensities]

@@ -1,6 +1,7 @@
 """The microscope of one focal series, drawn between the limits of Table 1 of the paper.
 
 >>> from exitwave.config.models import Microscope
+from exitwave.config.mtf_curve import MtfCurve
 >>> draw = draw_microscope(Microscope(), 50.0, images=3, rng=np.random.default_rng(1))
 >>> len(draw.defocus)
 3
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.config.models import Microscope
+from exitwave.config.mtf_curve import MtfCurve
 from exitwave.errors import ExitwaveError
 
 FrequencyUnit = Literal["nyquist", "per_angstrom", "cycles_per_pixel"]
+FocalSpreadModel = Literal["quasi_coherent", "incoherent"]
 
 ANGSTROM_PER_MICROMETRE = 1e4
 
@@ -45,11 +48,17 @@ class MicroscopeDraw:
     sampling : float
         Side of a pixel as drawn [Å]; that of the image lies within 0.2 % of it.
     mtf_c1, mtf_c2, mtf_c3 : float
-        Parameters of `exitwave.detector.mtf`.
+        Parameters of `exitwave.detector.mtf`; drawn, but without effect where there is an
+        ``mtf_curve``.
     energy_kev : float
         Kinetic energy of the electrons [keV].
     mtf_frequency_unit : {'nyquist', 'per_angstrom', 'cycles_per_pixel'}
         Unit of the frequency in the modulation transfer function.
+    focal_spread_model : {'quasi_coherent', 'incoherent'}
+        An envelope on the wave, or an average of intensities over foci.
+    mtf_curve : tuple of (float, float), optional
+        Measured modulation transfer function, which takes the place of the formula; see
+        `exitwave.config.mtf_curve`.
 
     Angles are measured from x (along a row) towards y (down a column).
     """
@@ -69,6 +78,8 @@ class MicroscopeDraw:
     mtf_c3: float
     energy_kev: float
     mtf_frequency_unit: FrequencyUnit
+    focal_spread_model: FocalSpreadModel = "quasi_coherent"
+    mtf_curve: MtfCurve | None = None
 
 
 def draw_microscope(
@@ -118,6 +129,8 @@ def draw_microscope(
         defocus=_draw_defocus(limits, images, rng),
         energy_kev=energy_kev,
         mtf_frequency_unit=limits.mtf_frequency_unit,
+        focal_spread_model=limits.focal_spread_model,
+        mtf_curve=limits.mtf_curve,
     )
 
 

@@ -182,15 +182,17 @@ def _note(axes: Any, text: str) -> None:
 
 def _plot_parameters(readers: Sequence[StoreReader], output: Path) -> None:
     limits = json.loads(str(readers[0].attributes["spec"])).get("microscope", {})
+    drawn = {parameter: _drawn_values(readers, parameter) for parameter in PARAMETERS}
+    # With a measured modulation transfer function its formula has no parameters.
+    drawn = {parameter: values for parameter, values in drawn.items() if np.isfinite(values).all()}
     columns = 5
-    rows = math.ceil(len(PARAMETERS) / columns)
+    rows = math.ceil(len(drawn) / columns)
     figure = new_figure(10.4, 1.62 * rows)
-    for number, parameter in enumerate(PARAMETERS):
+    for number, (parameter, values) in enumerate(drawn.items()):
         row, column = divmod(number, columns)
         axes = figure.add_axes(
             (0.045 + 0.194 * column, 1 - (row + 0.72) / rows, 0.168, 0.62 / rows)
         )
-        values = _drawn_values(readers, parameter)
         _histogram(axes, values, limits.get(parameter.key))
         axes.set_xlabel(parameter.label, labelpad=2, fontsize=8)
         if column == 0:

@@ -22,7 +22,7 @@ from exitwave.config.models import Microscope
 from exitwave.config.specs import read_spec
 from exitwave.errors import ExitwaveError
 from exitwave.imaging import render_series
-from exitwave.microscope import draw_microscope
+from exitwave.microscope import MicroscopeDraw, draw_microscope
 from exitwave.parallel import map_tasks
 from exitwave.schemas import EPOCH, EXIT_WAVES
 from exitwave.seeds import generator, uniform_hash
@@ -100,13 +100,18 @@ def render_sample(task: Rendering) -> dict[str, Any]:
         "focal_spread": draw.focal_spread,
         "blur": draw.blur,
         "dose": draw.dose,
-        "mtf_c1": draw.mtf_c1,
-        "mtf_c2": draw.mtf_c2,
-        "mtf_c3": draw.mtf_c3,
+        **_mtf_parameters(draw),
         "padded_size": series.padded_size,
         "seed": "/".join(str(part) for part in (task.seed, *identity)),
         "atom_position": positions,
     }
+
+
+def _mtf_parameters(draw: MicroscopeDraw) -> dict[str, float]:
+    """The parameters of the formula; none where a measured curve, in the spec, was used."""
+    values = (draw.mtf_c1, draw.mtf_c2, draw.mtf_c3)
+    drawn = values if draw.mtf_curve is None else (np.nan,) * 3
+    return dict(zip(("mtf_c1", "mtf_c2", "mtf_c3"), drawn, strict=True))
 
 
 def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int = 1) -> None:

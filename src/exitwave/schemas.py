@@ -23,6 +23,7 @@ class Variable:
     dtype: str
     units: str
     long_name: str
+    may_be_nan: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Schema:
 
 def _column(name: str, dtype: str, units: str, long_name: str) -> Variable:
     return Variable(name, ("sample",), dtype, units, long_name)
+
+
+def _mtf_parameter(name: str) -> Variable:
+    text = f"{name} of the modulation transfer function; NaN where it is a measured curve"
+    return Variable(f"mtf_{name}", ("sample",), "f8", "1", text, may_be_nan=True)
 
 
 _IDENTITY = (
@@ -115,9 +121,9 @@ EPOCH = Schema(
         _column("focal_spread", "f8", "angstrom", "focal spread, 1/e width"),
         _column("blur", "f8", "angstrom", "B of the envelope exp(-B^2 k^2 / 2)"),
         _column("dose", "f8", "angstrom-2", "electrons per area of each image"),
-        _column("mtf_c1", "f8", "1", "c1 of the modulation transfer function"),
-        _column("mtf_c2", "f8", "1", "c2 of the modulation transfer function"),
-        _column("mtf_c3", "f8", "1", "c3 of the modulation transfer function"),
+        _mtf_parameter("c1"),
+        _mtf_parameter("c2"),
+        _mtf_parameter("c3"),
         _column("padded_size", "f8", "angstrom", "side of the vacuum-padded box"),
         _column("seed", "str", "1", "key of the random draws"),
         *_ATOMS,

@@ -1,4 +1,4 @@
-"""What the lenses do to the wave: phases of the aberrations, envelopes, and how far fringes reach.
+"""What the lenses do to the wave: phases of the aberrations, envelopes, displacement of fringes.
 
 Signs and angles are abTEM's: the wave's Fourier components are multiplied with exp(-i chi), and
 C10 = -defocus. Frequencies are in 1/Å, kx along a row and ky down a column, and angles run from x
@@ -78,8 +78,9 @@ def temporal_envelope(draw: MicroscopeDraw, square: Floats) -> Floats:
 
     exp(-(π λ Δ k² / 2)²) with Δ the 1/e width of the distribution of foci: `abtem.transfer.
     TemporalEnvelope`; Kirkland, Eq. (3.31) to first order. It is the mean of exp(iπ λ f k²) over
-    foci f distributed as exp(-(f / Δ)²). The image of a truly incoherent average differs by a few
-    per cent of its contrast, since the terms that are quadratic in the scattered wave lose less.
+    foci f distributed as exp(-(f / Δ)²). The image of a truly incoherent average, which
+    `exitwave.focal_spread` makes, differs by a few per cent of its contrast, since the terms that
+    are quadratic in the scattered wave lose less.
     """
     factor = math.pi / 2 * electron_wavelength(draw.energy_kev) * draw.focal_spread
     return np.exp(-((factor * square) ** 2))
@@ -142,97 +143,3 @@ def box_frequencies(points: int, box: float) -> Floats:
     """Return the frequencies along one axis of a periodic box [1/Å], in the order of the FFT."""
     frequencies: Floats = np.fft.fftfreq(points, box / points).astype(np.float64, copy=False)
     return frequencies
-
-
-def transferred_power(draw: MicroscopeDraw, power: Floats, box: float) -> Floats:
-    """Return the power of each Fourier component of the scattered wave behind the envelopes.
-
-    Parameters
-    ----------
-    draw : MicroscopeDraw
-        Focal spread and blur.
-    power : (n, n) array
-        Squared modulus of the Fourier transform of the exit wave - 1, in the order of the FFT.
-    box : float
-        Side of the exit wave's box [Å].
-    """
-    k = box_frequencies(len(power), box)
-    square = k[np.newaxis, :] ** 2 + k[:, np.newaxis] ** 2
-    return power * (temporal_envelope(draw, square) * blur_envelope(draw, square)) ** 2
-
-
-def padded_size(
-    draw: MicroscopeDraw, power: Floats, box: float, window: float, tolerance: float
-) -> float:
-    """Return the least period of the vacuum-padded wave that keeps its images apart [Å].
-
-    Fourier optics repeats the specimen with this period, and the aberrations carry fringes of
-    each frequency out of one copy and into the window of the next. How much comes in is summed up
-    over the transferred power: the box, moved by the `displacement` of a frequency, overlaps the
-    other copies of the window by a share that is plain geometry. No period below
-    (box + window) / 2 + displacement lets a fringe of that frequency in; where the wave has many
-    weak fringes that reach very far, a shorter one is enough, since they spread over the whole
-    period and only some of them fall into the window.
-
-    Parameters
-    ----------
-    draw : MicroscopeDraw
-        The worst of its defoci counts.
-    power : (n, n) array
-        Squared modulus of the Fourier transform of the exit wave - 1, in the order of the FFT.
-    box, window : float
-        Sides of the exit wave's box and of the image, which have the same centre [Å].
-    tolerance : float
-        Largest difference from the image of an isolated specimen, rms over the rms contrast.
-    """
-    least = max(box, (box + window) / 2)
-    weight = transferred_power(draw, power, box).ravel()
-    # Nine in ten components are far too weak to count, even all together.
-    strong = np.flatnonzero(weight > 1e-2 * tolerance**2 * weight.mean())
-    if not strong.size:
-        return least
-    k = box_frequencies(len(power), box)
-    kx, ky = k[strong % len(k)], k[strong // len(k)]
-    moved = [(*displacement(draw, defocus, kx, ky), weight[strong]) for defocus in draw.defocus]
-    return max(_period(*fringes, box, window, least, tolerance) for fringes in moved)
-
-
-def _period(
-    along_x: Floats,
-    along_y: Floats,
-    weight: Floats,
-    box: float,
-    window: float,
-    least: float,
-    tolerance: float,
-) -> float:
-    """Find by bisection, to 1 %, the period at which the fringes that come in are weak enough."""
-
-    def overlap(shift: Floats) -> Floats:
-        """Share of the moved box that lies in the window, along one axis."""
-        share: Floats = np.clip((box + window) / 2 - np.abs(shift), 0.0, min(box, window)) / box
-        return share
-
-    def copies(shift: Floats, period: float) -> Floats:
-        """The same, over all copies of the window."""
-        nearest = shift - period * np.rint(shift / period)
-        return overlap(nearest) + overlap(nearest - period) + overlap(nearest + period)
-
-    own = overlap(along_x) * overlap(along_y)
-    # The contrast is the real part of the scattered wave, which may be half of its modulus.
-    limit = (tolerance / 2) ** 2 * float(np.sum(weight * own))
-
-    def suffices(period: float) -> bool:
-        shares = copies(along_x, period) * copies(along_y, period)
-        return float(np.sum(weight * (shares - own))) <= limit
-
-    if suffices(least):
-        return least
-    low, high = least, least + float(max(np.abs(along_x).max(), np.abs(along_y).max()))
-    while high > 1.01 * low:
-        middle = math.sqrt(low * high)
-        if suffices(middle):
-            high = middle
-        else:
-            low = middle
-    return high

@@ -7,14 +7,20 @@ import pytest
 import scipy.fft
 from numpy.typing import NDArray
 
-from exitwave.detector import GUARD_PX, detect, detector_window, mtf, window_mtf
+from exitwave.config.mtf_curve import MtfCurve
+from exitwave.detector import GUARD_PX, detect, detector_window, measured_mtf, mtf, window_mtf
 from exitwave.microscope import FrequencyUnit, MicroscopeDraw
 
 SAMPLING = 0.105
+CURVE = ((0.0, 1.0), (0.25, 0.8), (0.6, 0.45), (1.0, 0.2))
 
 
 def camera(
-    c1: float = 1.0, c2: float = 0.1, c3: float = 1.0, unit: FrequencyUnit = "nyquist"
+    c1: float = 1.0,
+    c2: float = 0.1,
+    c3: float = 1.0,
+    unit: FrequencyUnit = "nyquist",
+    curve: MtfCurve | None = None,
 ) -> MicroscopeDraw:
     """A microscope of which only the camera matters; c1 = 1 is one without blur."""
     return MicroscopeDraw(
@@ -33,6 +39,7 @@ def camera(
         mtf_c3=c3,
         energy_kev=50.0,
         mtf_frequency_unit=unit,
+        mtf_curve=curve,
     )
 
 
@@ -60,6 +67,20 @@ def test_only_in_units_of_nyquist_negative_values_are_cut() -> None:
     assert float(mtf(nyquist, SAMPLING, -0.6, 0.1, 1.8, "nyquist")) == 0.0
     assert float(mtf(nyquist, SAMPLING, -0.6, 0.1, 1.8, "per_angstrom")) < 0.0
     assert float(mtf(4 * nyquist, SAMPLING, -0.6, 0.1, 1.8, "cycles_per_pixel")) < 0.0
+
+
+def test_a_measured_curve_is_interpolated_and_held_beyond_its_end() -> None:
+    nyquist = 1 / (2 * SAMPLING)
+    k = nyquist * np.array([0.0, 0.125, 0.25, -0.425, 1.0, 1.2, np.sqrt(2)])
+    expected = [1.0, 0.9, 0.8, 0.625, 0.2, 0.2, 0.2]
+    np.testing.assert_allclose(measured_mtf(k, SAMPLING, CURVE), expected, atol=1e-12)
+    transfer = window_mtf(camera(curve=CURVE), 64, SAMPLING)
+    # Nyquist along an axis, and the corner of the spectrum; c1, c2 and c3 play no part.
+    assert transfer[0, 32] == pytest.approx(0.2)
+    assert transfer[32, 32] == pytest.approx(0.2)
+    np.testing.assert_array_equal(
+        transfer, window_mtf(camera(-0.4, 0.2, 0.7, curve=CURVE), 64, SAMPLING)
+    )
 
 
 @pytest.mark.parametrize("unit", ["nyquist", "per_angstrom", "cycles_per_pixel"])
@@ -102,9 +123,11 @@ def noise_spectrum(images: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     return np.mean([np.abs(scipy.fft.rfft2(image - 1.0)) ** 2 for image in images], axis=0)
 
 
-def test_the_mtf_colours_the_noise() -> None:
+@pytest.mark.parametrize(
+    "draw", [camera(-0.1, 0.15, 1.2), camera(curve=CURVE)], ids=["formula", "measured"]
+)
+def test_the_mtf_colours_the_noise(draw: MicroscopeDraw) -> None:
     """Its power is MTF²: the counts are folded, not their expectation."""
-    draw = camera(-0.1, 0.15, 1.2)
     electrons, size, repeats = 25.0, 128, 60
     window = detector_window(size)
     # The whole window, so that the spectrum is that of a periodic image.

@@ -12,18 +12,11 @@ from numpy.typing import NDArray
 from exitwave.config.models import Microscope
 from exitwave.detector import detector_window
 from exitwave.errors import ExitwaveError
-from exitwave.imaging import (
-    Band,
-    Grid,
-    RenderedSeries,
-    choose_band,
-    choose_grid,
-    form_intensities,
-    render_series,
-    smear_wave,
-)
+from exitwave.focal_spread import choose_modes
+from exitwave.grids import Band, Grid, choose_band, choose_grid, padded_size
+from exitwave.imaging import RenderedSeries, form_intensities, render_series, smear_wave
 from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.transfer import electron_wavelength, padded_size, transfer_function
+from exitwave.transfer import electron_wavelength, transfer_function
 
 BOX, WAVE_SAMPLING = 38.4, 0.1
 IMAGE_PX = 352
@@ -276,8 +269,10 @@ def wrapping(
     twice = Grid(2 * grid.wave_points, 2 * grid.image_points, 2 * grid.period)
     band = choose_band(draw, spectrum, BOX, grid.sampling, 1e-3)
     origin = (BOX - (window - 1) * grid.sampling) / 2
+    modes = choose_modes(draw, spectrum, BOX, band.limit, 1e-3)
     images, references = (
-        form_intensities(scattered, draw, which, band, origin, window) for which in (grid, twice)
+        form_intensities(scattered, draw, which, band, origin, window, modes)
+        for which in (grid, twice)
     )
     return grid.period, max(map(relative_difference, images, references))
 

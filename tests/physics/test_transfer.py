@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from exitwave.config.models import Microscope
+from exitwave.grids import padded_size
 from exitwave.microscope import MicroscopeDraw, draw_microscope
 from exitwave.transfer import (
     aberration_phase,
@@ -16,7 +17,6 @@ from exitwave.transfer import (
     defocus_phase,
     displacement,
     electron_wavelength,
-    padded_size,
     temporal_envelope,
     transfer_function,
 )
@@ -89,6 +89,27 @@ def test_each_aberration_is_the_textbook_polynomial(term: dict, path) -> None:
     expected = 2 * np.pi / wavelength * path(alpha, azimuth)
     chi = aberration_phase(draw, draw.defocus[0], KX, KY)
     np.testing.assert_allclose(chi, expected, atol=1e-9 * np.abs(expected).max())
+
+
+def test_all_aberrations_together_are_the_sum_of_their_polynomials() -> None:
+    draw = replace(
+        PERFECT,
+        defocus=(-110.0,),
+        spherical_aberration=12e4,
+        astigmatism=17.0,
+        astigmatism_angle=2.6,
+        coma=430.0,
+        coma_angle=5.1,
+    )
+    wavelength = electron_wavelength(50.0)
+    alpha, azimuth = wavelength * np.hypot(KX, KY), np.arctan2(KY, KX)
+    path = (
+        alpha**2 / 2 * (110.0 + 17.0 * np.cos(2 * (azimuth - 2.6)))
+        + alpha**3 / 3 * 430.0 * np.cos(azimuth - 5.1)
+        + alpha**4 / 4 * 12e4
+    )
+    chi = aberration_phase(draw, draw.defocus[0], KX, KY)
+    np.testing.assert_allclose(chi, 2 * np.pi / wavelength * path, rtol=1e-11, atol=1e-9)
 
 
 def abtem_transfer(draw: MicroscopeDraw) -> NDArray[np.complex128]:

@@ -99,6 +99,33 @@ def test_the_number_of_images_changes_the_defoci_only(images: int) -> None:
     assert len(series.defocus) == images
 
 
+@pytest.mark.parametrize("images", [2, 3, 4])
+def test_the_total_range_does_not_depend_on_the_number_of_images(images: int) -> None:
+    rng = np.random.default_rng(6)
+    series = (draw_microscope(Microscope(), 50.0, images, rng) for _ in range(DRAWS))
+    defocus = np.array([draw.defocus for draw in series])
+    assert np.abs(defocus).max() <= 150
+    # Each of the equal steps is off by up to 1 Å.
+    errors = np.diff(defocus, axis=1) - 100 / (images - 1)
+    assert stats.kstest((errors.ravel() + 1) / 2, "uniform").pvalue > 1e-3
+    total = defocus[:, -1] - defocus[:, 0]
+    assert np.abs(total - 100).max() <= images - 1
+    assert abs(total.mean() - 100) < 5 * np.sqrt((images - 1) / 3 / DRAWS)
+
+
+def test_neither_model_of_the_microscope_changes_a_draw() -> None:
+    plain, other = (
+        draw_microscope(limits, 50.0, 3, np.random.default_rng(7))
+        for limits in (
+            Microscope(),
+            Microscope(focal_spread_model="incoherent", mtf_curve=((0, 1), (1, 0.2))),
+        )
+    )
+    assert other.focal_spread_model == "incoherent"
+    assert other.mtf_curve == ((0.0, 1.0), (1.0, 0.2))
+    assert replace(other, focal_spread_model="quasi_coherent", mtf_curve=None) == plain
+
+
 def test_a_single_image_may_have_any_defocus() -> None:
     rng = np.random.default_rng(4)
     defocus = [draw_microscope(Microscope(), 50.0, 1, rng).defocus[0] for _ in range(2000)]

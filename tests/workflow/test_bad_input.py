@@ -56,6 +56,7 @@ def test_a_selection_that_matches_nothing(factory):
         ("microscope", {"doze": 1}, "did you mean 'dose_log10_per_square_angstrom'?"),
         ("multislice", {"energy_kev": -50}, "multislice.energy_kev: input should be greater"),
         ("microscope", {"defocus_angstrom": [150, -150]}, "write the lower limit first"),
+        ("microscope", {"mtf_file": "absent.csv"}, "microscope.mtf_file: 'absent.csv' cannot be"),
         ("structure", {"flake_edges": [2, 5]}, "3 or more"),
     ],
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from ase.data import chemical_symbols
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from exitwave.config.fields import (
     EnergyOrLimits,
@@ -22,6 +22,7 @@ from exitwave.config.fields import (
     Section,
     Share,
 )
+from exitwave.config.mtf_curve import MtfCurve, check_mtf_curve, read_mtf_curve
 from exitwave.config.structure import Structure
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
@@ -141,6 +142,9 @@ class Microscope(Section):
     """Amplitude of the coma C21; its angle is uniform (paper)."""
     focal_spread_angstrom: NonNegativeLimits = (5.0, 20.0)
     """Focal spread as a 1/e width (paper; abTEM's convention)."""
+    focal_spread_model: Literal["quasi_coherent", "incoherent"] = "quasi_coherent"
+    """An envelope on the wave (paper; abTEM), or the average of intensities over foci f that are
+    distributed as exp(-(f / spread)²) (ours)."""
     blur_angstrom: NonNegativeLimits = (0.5, 1.5)
     """B of the envelope exp(-B² k² / 2) on the wave (paper; abTEM of 2021)."""
     dose_log10_per_square_angstrom: Limits = (2.5, 5.0)
@@ -155,9 +159,32 @@ class Microscope(Section):
     """c3 of the MTF (paper)."""
     mtf_frequency_unit: Literal["nyquist", "per_angstrom", "cycles_per_pixel"] = "nyquist"
     """Unit of k in the MTF (ours). With `nyquist` negative values are set to 0."""
+    mtf_file: Annotated[str | None, Field(exclude=True)] = None
+    """Text file of two columns with a measured MTF that takes the place of the formula: spatial
+    frequency in units of the Nyquist frequency, from 0 to 1 or more, and MTF, from 1 on. It is
+    interpolated linearly; beyond its last frequency the last value holds (ours)."""
+    mtf_curve: Annotated[MtfCurve, AfterValidator(check_mtf_curve)] | None = None
+    """The points of a measured MTF, `[[0, 1], ..., [1, 0.3]]`, in place of a file (ours)."""
     padding_tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     """Largest difference of an image from that of an isolated specimen, through fringes that
     reach round the padded box: rms over the rms of the contrast (ours)."""
+
+    @field_validator("mtf_file", mode="after")
+    @classmethod
+    def _mtf_file_is_a_curve(cls, path: str | None) -> str | None:
+        if path is not None:
+            read_mtf_curve(path)
+        return path
+
+    @field_validator("mtf_curve", mode="before")
+    @classmethod
+    def _read_mtf_file(cls, curve: Any, info: ValidationInfo) -> Any:
+        path = info.data.get("mtf_file")
+        if path is None:
+            return curve
+        if curve is not None:
+            raise ValueError(f"there is also mtf_file, '{path}'; set one of the two to null")
+        return read_mtf_curve(path)
 
 
 class Epochs(Section):

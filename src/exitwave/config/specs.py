@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from exitwave import layout
-from exitwave.config.models import Config
+from exitwave.config.models import Config, Microscope
 from exitwave.errors import ExitwaveError
 
 ALGORITHM_VERSIONS = {
@@ -108,11 +108,18 @@ def render_spec(config: Config, dataset: str, images: int, split: str, epoch: in
         images=images,
         split=split,
         epoch=epoch,
-        microscope=entry.microscope.model_dump(mode="json"),
+        microscope=_microscope(entry.microscope),
         epochs=entry.epochs.model_dump(
             mode="json", include={"image_size_px", "target_smear_angstrom", "max_failed_share"}
         ),
     )
+
+
+def _microscope(microscope: Microscope) -> dict[str, Any]:
+    """Leave out the limits of the formula where a measured curve takes its place."""
+    formula = {"mtf_c1", "mtf_c2", "mtf_c3", "mtf_frequency_unit"}
+    unused = formula if microscope.mtf_curve is not None else None
+    return microscope.model_dump(mode="json", exclude=unused)
 
 
 def train_spec(config: Config, network: str) -> str:
