@@ -52,6 +52,19 @@ def database(wildcards):
     return [] if source == "monolayers" else source
 
 
+def convergence_databases(wildcards):
+    """The databases that a study of convergence reads; each is looked for when one is made."""
+    sources = {entry.source for entry in CONFIG.convergence.materials} - {"monolayers"}
+    for source in sorted(sources):
+        if not Path(source).is_file():
+            raise WorkflowError(
+                f"convergence.materials names the source '{source}', but there is no such file "
+                f"(looked for {Path(source).absolute()}); give the path of an ASE database, or "
+                "'monolayers' for the built-in table."
+            )
+    return sorted(sources)
+
+
 def manifest(wildcards):
     """One shard's share of the catalog: it changes only where the shard's own samples do."""
     shards = checkpoints.build_catalog.get(dataset=wildcards.dataset).output.shards
