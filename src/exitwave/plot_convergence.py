@@ -109,8 +109,8 @@ def _plot_setting(results: _Results, comparison: str, output: Path) -> None:
     """Draw both errors and the time against one setting."""
     figure = new_figure(10.4, 3.5)
     panels = {
-        column: figure.add_axes((left, 0.15, 0.235, 0.76))
-        for column, left in zip(_PANELS, (0.06, 0.36, 0.65), strict=True)
+        column: figure.add_axes((left, 0.15, 0.22, 0.76))
+        for column, left in zip(_PANELS, (0.065, 0.335, 0.635), strict=True)
     }
     own = results.own[comparison]
     for name, number, projection, medians in results.curves(comparison):
@@ -133,23 +133,36 @@ def _plot_setting(results: _Results, comparison: str, output: Path) -> None:
         axes.axvline(own, color=GREY, lw=0.8, ls=":", zorder=0)
         _finish(axes, results, comparison)
     panels["relative_error"].set_ylabel("Δ, Eq. (A.1)")
-    panels["relative_seconds"].set_ylabel(f"time, relative to {_described(results.own)}")
+    panels["relative_seconds"].set_ylabel("time, relative to this configuration", labelpad=2)
     _share_limits([panels["relative_error"], panels["relative_error_smeared"]])
-    panels["relative_seconds"].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
+    panels["relative_seconds"].legend(
+        loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.6
+    )
     save_figure(figure, output, comparison, _setting_caption(results, comparison))
 
 
 def _finish(axes: Any, results: _Results, comparison: str) -> None:
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     values = results.rows.loc[results.rows["comparison"] == comparison, _X[comparison]]
     shown = sorted({round(float(value), 4) for value in values})
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    _readable(axes.yaxis)
     axes.grid(axis="y", color="#E4E4E4", lw=0.5)
     axes.set_axisbelow(True)
+
+
+def _readable(axis: Any) -> None:
+    """Label a logarithmic axis of few decades with plain numbers, too."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if high / low < 1e3:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1, 3)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _share_limits(panels: list[Any]) -> None:
@@ -193,7 +206,7 @@ def _plot_cost(results: _Results, output: Path) -> None:
     own = results.own
     figure = new_figure(10.4, 4.2)
     for place, (column, left) in enumerate(
-        {"relative_error": 0.06, "relative_error_smeared": 0.455}.items()
+        {"relative_error": 0.065, "relative_error_smeared": 0.455}.items()
     ):
         axes = figure.add_axes((left, 0.13, 0.36, 0.79))
         for projection, colour in (("finite", BLUE), ("infinite", RED)):
@@ -224,6 +237,7 @@ def _plot_cost(results: _Results, output: Path) -> None:
         axes.grid(color="#E4E4E4", lw=0.5)
         axes.set_axisbelow(True)
         axes.margins(0.1)
+        _readable(axes.xaxis)
     panels = figure.axes
     panels[0].set_ylabel("Δ, Eq. (A.1)")
     _share_limits(panels)

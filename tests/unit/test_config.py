@@ -165,8 +165,12 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
     assert stage_names(changed({**SMALL, "multislice": {"energy_kev": 60}})) == {
         "simulate",
         "render",
+        "convergence",
     }
-    assert stage_names(changed({**SMALL, "structure": {"hole_share": 0.1}})) == {"simulate"}
+    assert stage_names(changed({**SMALL, "structure": {"hole_share": 0.1}})) == {
+        "simulate",
+        "convergence",
+    }
     faster = {"unet": {"dataset": "flakes", "learning_rate": 1e-3}}
     assert changed({**SMALL, "networks": faster}) == {"train unet"}
     assert stage_names(changed({**SMALL, "seed": 2})) == {
@@ -175,6 +179,7 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
         "render",
         "train",
         "evaluate",
+        "convergence",
     }
 
 
