@@ -31,7 +31,8 @@ except ExitwaveError as error:
 wildcard_constraints:
     # No counts in braces here: Snakemake takes them for wildcards and then finds no rule.
     # Names have no slash, dot or dash, so no two wildcards can share out a path in two ways.
-    dataset="[a-z][a-z0-9_]*",
+    # No data set is named convergence, whose folder also holds figures.
+    dataset="(?!convergence/)[a-z][a-z0-9_]*",
     network="[a-z][a-z0-9_]*",
     shard="[0-9]+",
     epoch="[0-9]+",

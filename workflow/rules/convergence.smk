@@ -2,10 +2,6 @@
 # of `all`; ask for it with `snakemake convergence`.
 
 
-# A data set cannot have this name, but to Snakemake the folder could be a data set's.
-ruleorder: plot_convergence > plot_dataset
-
-
 rule measure_convergence:
     input:
         databases=convergence_databases,
