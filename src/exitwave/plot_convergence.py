@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 
 from exitwave.errors import ExitwaveError
 from exitwave.plot_style import (
@@ -134,6 +135,7 @@ def _plot_setting(results: _Results, comparison: str, output: Path) -> None:
         _finish(axes, results, comparison)
     panels["relative_error"].set_ylabel("Δ, Eq. (A.1)")
     panels["relative_seconds"].set_ylabel("time, relative to this configuration", labelpad=2)
+    _readable(panels["relative_seconds"].yaxis)
     _share_limits([panels["relative_error"], panels["relative_error_smeared"]])
     panels["relative_seconds"].legend(
         loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.6
@@ -142,14 +144,14 @@ def _plot_setting(results: _Results, comparison: str, output: Path) -> None:
 
 
 def _finish(axes: Any, results: _Results, comparison: str) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     values = results.rows.loc[results.rows["comparison"] == comparison, _X[comparison]]
     shown = sorted({round(float(value), 4) for value in values})
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    _readable(axes.yaxis)
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", color="#E4E4E4", lw=0.5)
     axes.set_axisbelow(True)
 
@@ -188,9 +190,9 @@ def _setting_caption(results: _Results, comparison: str) -> Caption:
     )
     specimens = results.rows["sample_index"].nunique()
     text = (
-        f"Eq. (A.1) of exit waves against the {SETTINGS[comparison]}, (a) of the waves themselves "
-        f"and (b) after the target's Gaussian of {results.smear:g} Å, and (c) the time of one wave "
-        f"on one thread relative to that of the configuration's settings, {_described(results.own)}"
+        f"Eq. (A.1) of exit waves against the {SETTINGS[comparison]}, (a) of the waves "
+        f"and (b) after the target's Gaussian of {results.smear:g} Å, and (c) the processor time "
+        f"of one wave relative to that of the configuration's settings, {_described(results.own)}"
         f" (dotted line). {held}; the {SETTINGS[other]} is {results.own[other]:g} Å in all. "
         f"Specimens of each material: {specimens}; medians. All axes are logarithmic."
     )
@@ -256,7 +258,7 @@ def _plot_cost(results: _Results, output: Path) -> None:
 def _draw_cost(
     axes: Any, rows: pd.DataFrame, column: str, colour: str, comparison: str, projection: str
 ) -> None:
-    """Draw one line of settings, each with its value beside it."""
+    """Draw one line of settings, each but the configuration's own with its value beside it."""
     slices = comparison == "slice_thickness"
     axes.plot(
         rows["relative_seconds"],
@@ -268,20 +270,24 @@ def _draw_cost(
         mfc=colour if slices else "white",
         label=f"{projection}, {SETTINGS[comparison]}",
     )
+    # This line runs at the lower left of the others.
+    left = projection == "infinite" and not slices
+    look = {"ha": "right", "va": "top"} if left else {"ha": "left", "va": "bottom"}
+    around = [patheffects.withStroke(linewidth=2, foreground="white")]
     for x, y, value in zip(
         rows["relative_seconds"], rows[column], rows[f"{comparison}_angstrom"], strict=True
     ):
-        offset = (5, 4) if slices else (-5, -5)
-        side = {"ha": "left", "va": "bottom"} if slices else {"ha": "right", "va": "top"}
-        axes.annotate(
-            f"{value:g}",
-            (x, y),
-            offset,
-            textcoords="offset points",
-            fontsize=6.5,
-            color=colour,
-            **side,
-        )
+        if x != 1:
+            axes.annotate(
+                f"{value:g}",
+                (x, y),
+                (-4, -3) if left else (4, 3),
+                textcoords="offset points",
+                fontsize=7,
+                color=colour,
+                path_effects=around,
+                **look,
+            )
 
 
 def _plot_smear(wave: dict[str, Any], output: Path) -> None:
