@@ -3,6 +3,7 @@
 #   snakemake                                             the demo on this machine
 #   snakemake --configfile config/paper.yaml              the paper's data sets and networks
 #   snakemake --profile slurm --configfile ...            the same on a cluster
+#   snakemake convergence --configfile ...                how fine must the multislice be?
 #
 # What is computed stands in config/, where and with which resources in profiles/.
 # Every rule calls one command of the same name's module in src/exitwave/:
@@ -37,6 +38,7 @@ include: "workflow/rules/render.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/convergence.smk"
 
 
 rule all:

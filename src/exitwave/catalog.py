@@ -142,7 +142,7 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
         values.materials.max_atoms,
         known_elements(values.parametrization),
     )
-    taken = _limited(accepted, values)
+    taken = limited(accepted, values.materials.limit, values.seed, values.dataset)
     samples = [sample for material in taken for sample in _samples(material, values)]
     _require_both_sides(taken, samples, values)
     shards = _shards(samples, values)
@@ -166,14 +166,13 @@ def _parsed_spec(spec: str) -> _CatalogSpec:
         ) from error
 
 
-def _limited(accepted: list[Material], values: _CatalogSpec) -> list[Material]:
+def limited(accepted: list[Material], limit: int | None, seed: int, dataset: str) -> list[Material]:
     """Return the materials that are taken, by identifier, so that no row order shows."""
 
     def draw(material: Material) -> tuple[float, str]:
-        number = uniform_hash(values.seed, values.dataset, "limit", material.identifier)
-        return number, material.identifier
+        return uniform_hash(seed, dataset, "limit", material.identifier), material.identifier
 
-    chosen = sorted(accepted, key=draw)[: values.materials.limit]
+    chosen = sorted(accepted, key=draw)[:limit]
     return sorted(chosen, key=lambda material: material.identifier)
 
 

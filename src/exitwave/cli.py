@@ -107,13 +107,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(evaluate, "folder of the evaluation")
     evaluate.add_argument("epochs", type=Path, nargs="+", help="validation epochs")
 
-    plot = command("plot", "draw the figures of a data set, a network or evaluations")
-    plot.add_argument("kind", choices=("dataset", "network", "evaluation", "comparison"))
+    convergence = command("convergence", "compare multislice settings: error and time of each")
+    _add_spec(convergence)
+    _add_output(convergence, "folder of the study")
+    _add_workers(convergence)
+    _add_gpu(convergence)
+
+    plot = command("plot", "draw the figures of any result")
+    plot.add_argument(
+        "kind", choices=("dataset", "network", "evaluation", "comparison", "convergence")
+    )
     plot.add_argument(
         "paths",
         type=Path,
         nargs="+",
-        help="epochs of a data set, the folder of a network or evaluation, or those of several",
+        help="epochs of a data set, or the folder of a network, an evaluation (of several for a "
+        "comparison) or a study of convergence",
     )
     plot.add_argument("--labels", nargs="+", help="names in the legend of a comparison")
     _add_output(plot, "folder of the figures")
@@ -198,6 +207,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluate_network(options.spec, options.network, options.epochs, options.output)
 
 
+def _convergence(options: argparse.Namespace) -> None:
+    from exitwave.convergence import measure_convergence
+
+    measure_convergence(
+        options.spec, options.output, options.workers, "gpu" if options.gpu else "cpu"
+    )
+
+
 def _plot(options: argparse.Namespace) -> None:
     from exitwave import plots
 
@@ -211,7 +228,11 @@ def _plot(options: argparse.Namespace) -> None:
             )
         plots.plot_comparison(dict(zip(labels, options.paths, strict=True)), options.output)
     else:
-        draw = plots.plot_history if options.kind == "network" else plots.plot_evaluation
+        draw = {
+            "network": plots.plot_history,
+            "evaluation": plots.plot_evaluation,
+            "convergence": plots.plot_convergence,
+        }[options.kind]
         for path in options.paths:
             draw(path, options.output)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from exitwave.errors import ExitwaveError
 from exitwave.evaluate import Example, Settings, read_examples
 from exitwave.plot_argand import plot_argand
+from exitwave.plot_convergence import plot_convergence
 from exitwave.plot_datasets import plot_dataset
 from exitwave.plot_examples import plot_example
 from exitwave.plot_style import (
@@ -39,7 +40,13 @@ from exitwave.plot_style import (
     save_figure,
 )
 
-__all__ = ["plot_comparison", "plot_dataset", "plot_evaluation", "plot_history"]
+__all__ = [
+    "plot_comparison",
+    "plot_convergence",
+    "plot_dataset",
+    "plot_evaluation",
+    "plot_history",
+]
 
 PARTS = {"rmse_real": "real part", "rmse_imag": "imaginary part"}
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))

@@ -187,8 +187,8 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
     assert not changed({**SMALL, "networks": {"unet": {"dataset": "flakes", "label": "U"}}})
     assert stage_names(changed({**SMALL, "microscope": {"blur_angstrom": [0, 1]}})) == {"render"}
     # Rendering takes the energy of each sample from the exit waves, which are its input.
-    assert stage_names(changed({**SMALL, "multislice": {"energy_kev": 60}})) == {"simulate"}
-    assert stage_names(changed({**SMALL, "structure": {"hole_share": 0.1}})) == {"simulate"}
+    for section, values in (("multislice", {"energy_kev": 60}), ("structure", {"hole_share": 0.1})):
+        assert stage_names(changed({**SMALL, section: values})) == {"simulate", "convergence"}
     faster = {"unet": {"dataset": "flakes", "learning_rate": 1e-3}}
     assert changed({**SMALL, "networks": faster}) == {"train unet"}
     assert stage_names(changed({**SMALL, "seed": 2})) == {
@@ -197,6 +197,7 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
         "render",
         "train",
         "evaluate",
+        "convergence",
     }
 
 

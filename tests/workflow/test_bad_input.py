@@ -105,7 +105,16 @@ def test_an_unknown_command_is_refused():
 
 def test_the_help_names_every_stage():
     text = exitwave("--help").stdout
-    for stage in ("catalog", "simulate", "render", "train", "evaluate", "report", "check"):
+    for stage in (
+        "catalog",
+        "simulate",
+        "render",
+        "train",
+        "evaluate",
+        "report",
+        "convergence",
+        "check",
+    ):
         assert stage in text
 
 

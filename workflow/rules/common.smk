@@ -33,7 +33,8 @@ except ExitwaveError as error:
 wildcard_constraints:
     # No counts in braces here: Snakemake takes them for wildcards and then finds no rule.
     # Names have no slash, dot or dash, so no two wildcards can share out a path in two ways.
-    dataset="[a-z][a-z0-9_]*",
+    # No data set is named convergence, whose folder also holds figures.
+    dataset="(?!convergence/)[a-z][a-z0-9_]*",
     network="[a-z][a-z0-9_]*",
     shard="[0-9]+",
     epoch="[0-9]+",
@@ -52,6 +53,19 @@ def database(wildcards):
     """The database a catalog reads; the built-in table is no file."""
     source = CONFIG.datasets[wildcards.dataset].materials.source
     return [] if source == "monolayers" else source
+
+
+def convergence_databases(wildcards):
+    """The databases that a study of convergence reads; each is looked for when one is made."""
+    sources = {entry.source for entry in CONFIG.convergence.materials} - {"monolayers"}
+    for source in sorted(sources):
+        if not Path(source).is_file():
+            raise WorkflowError(
+                f"convergence.materials names the source '{source}', but there is no such file "
+                f"(looked for {Path(source).absolute()}); give the path of an ASE database, or "
+                "'monolayers' for the built-in table."
+            )
+    return sorted(sources)
 
 
 def manifest(wildcards):

@@ -8,6 +8,7 @@
 from exitwave.config.loading import load_config, parse_config
 from exitwave.config.models import (
     Config,
+    Convergence,
     Dataset,
     Epochs,
     Evaluation,
@@ -22,6 +23,7 @@ from exitwave.config.structure import Structure
 
 __all__ = [
     "Config",
+    "Convergence",
     "Dataset",
     "Epochs",
     "Evaluation",

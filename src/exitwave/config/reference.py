@@ -14,9 +14,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from exitwave.config.models import (
     Config,
+    Convergence,
     Dataset,
     Epochs,
     Evaluation,
@@ -40,6 +42,7 @@ NAMED: dict[str, type[BaseModel]] = {
     "networks": Network,
     "evaluations": Evaluation,
 }
+SINGLE: dict[str, type[BaseModel]] = {"convergence": Convergence}
 SECTIONS: dict[str, type[BaseModel]] = {
     **COMMON,
     "datasets.NAME": Dataset,
@@ -48,6 +51,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "datasets.NAME.split (by: samples)": SplitBySamples,
     "networks.NAME": Network,
     "evaluations.NAME": Evaluation,
+    **SINGLE,
 }
 MARKERS = ("<!-- keys: generated from src/exitwave/config/models.py -->", "<!-- end of keys -->")
 
@@ -91,7 +95,7 @@ def key_table() -> str:
 def default_yaml() -> str:
     """Return ``config/config.yaml``: the defaults, each key under its meaning."""
     lines = [*_HEADER.splitlines(), "", *_comment(Config.model_fields["seed"], ""), "seed: 1", ""]
-    for section, model in COMMON.items():
+    for section, model in (COMMON | SINGLE).items():
         lines += [f"# {(model.__doc__ or '').strip()}", f"{section}:"]
         lines += [*_keys(model, "  "), ""]
     for section, model in NAMED.items():
@@ -126,10 +130,9 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _inline(value: Any) -> str:
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
     if isinstance(value, tuple):
         value = list(value)
+    value = to_jsonable_python(value)
     if isinstance(value, float):
         # YAML reads 1e-05 as text; and 0.6666666666666666 helps nobody but the machine.
         return f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) < 1e-3 else repr(value)

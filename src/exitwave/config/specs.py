@@ -22,6 +22,7 @@ ALGORITHM_VERSIONS = {
     "evaluate": 1,
     "plot": 1,
     "report": 1,
+    "convergence": 1,
 }
 
 
@@ -38,6 +39,7 @@ KEYS = {
     "train": {"network"},
     "evaluate": {"evaluation", "normalization"},
     "report": {"config"},
+    "convergence": {"convergence", "structure", "multislice", "target_smear_angstrom"},
 }
 
 
@@ -144,8 +146,27 @@ def evaluate_spec(config: Config, evaluation: str) -> str:
 
 
 def report_spec(config: Config) -> str:
-    """Return the spec of the report: the whole configuration, labels included."""
-    return _spec("report", seed=config.seed, config=config.model_dump(mode="json"))
+    """Return the spec of the report: the whole configuration, labels included.
+
+    The study of convergence is not in the report.
+    """
+    shown = config.model_dump(mode="json", exclude={"convergence"})
+    return _spec("report", seed=config.seed, config=shown)
+
+
+def convergence_spec(config: Config) -> str:
+    """Return the spec of the study of convergence, its boxes in the place of the common ones."""
+    own = {"box_angstrom", "flake_radius_angstrom", "support_radius_angstrom"}
+    entry = config.convergence
+    return _spec(
+        "convergence",
+        seed=config.seed,
+        convergence=entry.model_dump(mode="json", exclude=own),
+        structure=config.structure.model_dump(mode="json")
+        | entry.model_dump(mode="json", include=own),
+        multislice=config.multislice.model_dump(mode="json"),
+        target_smear_angstrom=config.epochs.target_smear_angstrom,
+    )
 
 
 def all_specs(config: Config) -> dict[str, str]:
@@ -165,4 +186,5 @@ def all_specs(config: Config) -> dict[str, str]:
     specs |= {f"train {name}": train_spec(config, name) for name in config.networks}
     specs |= {f"evaluate {name}": evaluate_spec(config, name) for name in config.evaluations}
     specs["report"] = report_spec(config)
+    specs["convergence"] = convergence_spec(config)
     return specs
