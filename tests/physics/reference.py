@@ -1,19 +1,19 @@
 """A slow multislice in float64 that shares no code with the one under test.
 
 Only the parameters of the scattering factors are abTEM's copy of published numbers: Lobato and Van
-Dyck, Acta Cryst. A 70, 636 (2014). All else is written anew, and in another way than production:
+Dyck, Acta Cryst. A 70, 636 (2014). All else is written anew, and in another way:
 
-* The potential is that of the whole box in three-dimensional Fourier space, with the exact positions
-  of the atoms. It is integrated exactly through every slice, also the tails far above an atom.
+* The potential is that of the whole box in three-dimensional Fourier space, with the exact
+  positions of the atoms, integrated exactly through every slice, also the tails above an atom.
 * A slice acts at its centre: half a propagation, the slice, half a propagation.
-* The wave starts 6 Å above the highest atom and ends exactly at the exit plane. What lies below the
-  exit plane does not act.
-* Nothing is cut off, in real space or by an aperture. What the grid cannot hold is shown to be
-  negligible by refining it.
+* The wave starts 6 Å above the highest atom and ends exactly at the exit plane. What lies below
+  the exit plane does not act.
+* Nothing is cut off, in real space or by an aperture. That the grid holds all that counts is shown
+  by refining it.
 
-Volts are not needed. A plane wave's phase shift is an atom's scattering factor times the relativistic
-wavelength and the Lorentz factor: the interaction constant 2 pi m e lambda / h² of Kirkland, Advanced
-Computing in Electron Microscopy, Eq. (5.6), times the potential's h² f / (2 pi m0 e), ibid. Eq. (5.9).
+Volts are not needed. A plane wave's phase shift is a scattering factor times wavelength and Lorentz
+factor, for the interaction constant 2 pi m e lambda / h² multiplies a potential whose transform is
+h² f / (2 pi m0 e) (Kirkland, Advanced Computing in Electron Microscopy, chapter 5).
 
 >>> wave = exit_wave([42, 16], positions, box=12.0, points=240, step=0.05, width=0.0548)
 """
@@ -139,7 +139,7 @@ def slice_spectra(numbers, positions, box, points, step, width, rows=8):
     order = np.arange(-int(limit * period), int(limit * period) + 1)
     kz = order / period
     kx, ky = np.fft.rfftfreq(points, box / points), np.fft.fftfreq(points, box / points)
-    # The transform at kz of a slice that is `thickness` thick and centred at the first slice's place.
+    # The integral over the first slice of a wave along z.
     through_slice = np.sinc(kz * thickness) * np.exp(2j * np.pi * kz * (0.5 * thickness - ABOVE))
     through_slice *= thickness / period
     for first in range(0, points, rows):
