@@ -11,6 +11,7 @@ the other taken out. All waves are compared in the band that is stored, up to 5 
 """
 
 import argparse
+import dataclasses
 import sys
 import time
 import warnings
@@ -222,6 +223,21 @@ def print_tables(specimen: Specimen) -> None:
         )
 
 
+def print_on_pixels(specimen: Specimen) -> None:
+    """The same flake with every atom moved in the plane to the nearest of the wave's points."""
+    pixel = specimen.box / grid_points(Multislice(), specimen.box)
+    positions = specimen.positions.copy()
+    positions[:, :2] = np.round(positions[:, :2] / pixel) * pixel
+    comparison = Comparison(dataclasses.replace(specimen, positions=positions), 0.05, 0.1)
+    print("\n| slices of 0.05 Å, atoms moved onto pixels | Eq. (A.1) | s |\n|---|---|---|")
+    keys = {"slice_thickness_angstrom": 0.05}
+    for projection in ("finite", "infinite"):
+        comparison.row(
+            f"production, {projection}", comparison.production, projection=projection, **keys
+        )
+    comparison.row("infinite with exact positions", comparison.whole_atoms, 0.05)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--box", type=float, default=38.4, help="side of the box [Å]")
@@ -229,7 +245,9 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     with abtem.config.set({"precision": "float64", "diagnostics.progress_bar": False}):
-        print_tables(flake(arguments.box, arguments.sample))
+        specimen = flake(arguments.box, arguments.sample)
+        print_tables(specimen)
+        print_on_pixels(specimen)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ from ase.data import chemical_symbols
 from scipy import constants
 
 EXIT_DISTANCE = 3.0
-# Vacuum in which the potential of an atom of a transition metal falls to about 1e-6 of its value
-# at half an Å: above the highest atom, and more to the next period along the beam [Å].
+# Vacuum above the highest atom, and more to the next period along the beam [Å]. An atom's potential
+# falls over 6 Å to 3e-6 (Mo), 5e-5 (Cs) or less of its value at 0.5 Å.
 ABOVE = 6.0
 PERIOD_GAP = 4.0
 PARAMETERS = json.loads(
