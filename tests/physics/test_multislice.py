@@ -1,10 +1,11 @@
-"""The exit wave against Eq. (1), an independent multislice and the documented exit plane."""
+"""Eq. (1), grids, slices, the documented exit plane, and the axes of the exit wave."""
 
 import abtem
 import numpy as np
 import pytest
 from ase import Atoms
-from scipy import constants
+from clusters import BOX, specimen
+from reference import propagated, relative_error
 
 from exitwave.config import Multislice
 from exitwave.multislice import (
@@ -18,38 +19,6 @@ from exitwave.multislice import (
     smearing_width,
     stored_points,
 )
-from exitwave.specimens import Specimen
-
-BOX = 12.0
-
-
-def specimen(numbers, positions, box=BOX):
-    positions = np.asarray(positions, dtype=float)
-    return Specimen(
-        np.asarray(numbers), positions, np.zeros(len(numbers), dtype=int), box, 0.0, 0.0
-    )
-
-
-def wavelength(energy_kev):
-    """Relativistic de Broglie wavelength [Å]."""
-    energy = energy_kev * 1e3 * constants.e
-    rest = constants.m_e * constants.c**2
-    return 1e10 * constants.h * constants.c / np.sqrt(energy * (energy + 2 * rest))
-
-
-def frequencies(points, sampling):
-    k = np.fft.fftfreq(points, sampling)
-    return k[:, None] ** 2 + k[None, :] ** 2
-
-
-def propagated(wave, sampling, distance, energy_kev=50.0):
-    phase = -np.pi * wavelength(energy_kev) * distance * frequencies(len(wave), sampling)
-    return np.fft.ifft2(np.fft.fft2(wave) * np.exp(1j * phase))
-
-
-def relative_error(wave, truth):
-    """Eq. (A.1) of the paper."""
-    return np.sum(np.abs(wave - truth) ** 2) / np.sum(np.abs(truth - 1) ** 2)
 
 
 def test_equation_1_gives_the_papers_value():
@@ -130,50 +99,6 @@ def test_the_exit_plane_is_at_its_documented_distance(projection, step):
         for distance in distances
     ]
     assert distances[np.argmin(errors)] == pytest.approx(3.0, abs=0.05)
-
-
-def test_the_wave_agrees_with_an_independent_multislice():
-    rng = np.random.default_rng(5)
-    numbers = [42, 16, 16, 8, 74, 6]
-    positions = np.column_stack(
-        [rng.uniform(3, 9, 6), rng.uniform(3, 9, 6), [0.0, 0.4, 1.3, 2.2, 2.9, 3.1]]
-    )
-    settings = Multislice(projection="infinite", sampling_angstrom=0.08)
-    wave = exit_wave(specimen(numbers, positions), settings)
-    top, thicknesses = slice_thicknesses(positions[:, 2], settings)
-    atoms = Atoms(
-        numbers, positions + np.array([0, 0, top]), cell=[BOX, BOX, sum(thicknesses)], pbc=True
-    )
-    width = smearing_width(settings)
-    slices = (
-        abtem.Potential(
-            atoms,
-            gpts=grid_points(settings, BOX),
-            slice_thickness=thicknesses,
-            parametrization=abtem.parametrizations.LobatoParametrization(
-                sigmas=dict.fromkeys(("Mo", "S", "O", "W", "C"), width)
-            ),
-        )
-        .build(lazy=False)
-        .array
-    )
-    sigma = abtem.core.energy.energy2sigma(50e3)
-    points, sampling = slices.shape[-1], BOX / slices.shape[-1]
-    k_squared = frequencies(points, sampling)
-    aperture = cosine_aperture(np.sqrt(k_squared), 1 / (3 * sampling), 0.01 / sampling)
-    psi = np.ones((points, points), dtype=complex)
-    for potential, thickness in zip(slices, thicknesses, strict=True):
-        transmission = np.exp(1j * sigma * potential.T.astype(float))
-        transmission = np.fft.ifft2(np.fft.fft2(transmission) * aperture)
-        phase = np.exp(-1j * np.pi * wavelength(50.0) * thickness * k_squared)
-        psi = np.fft.ifft2(np.fft.fft2(psi * transmission) * phase * aperture)
-    truth = crop_band(psi.astype(np.complex64), len(wave))
-    assert relative_error(wave, truth) < 1e-8
-
-
-def cosine_aperture(k, cutoff, taper):
-    """1 inside, 0 outside, half a period of a cosine between."""
-    return 0.5 * (1 + np.cos(np.pi * np.clip((k - cutoff + taper) / taper, 0, 1)))
 
 
 def test_a_wave_is_indexed_y_then_x():
