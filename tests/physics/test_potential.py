@@ -65,7 +65,7 @@ def unscreened_charge(symbol, **keys):
         ("infinite", "kirkland", 0.012),
         # Five Gaussians describe the core less well.
         ("infinite", "peng", 0.035),
-        # The cores of atoms at rest are flattened, here on pixels of 0.02 Å: 2.8 % at s = 2.
+        # On pixels of 0.02 Å the sharp cores of atoms at rest are 2.8 % off at s = 2.
         ("finite", "lobato", 0.03),
     ],
 )
