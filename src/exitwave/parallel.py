@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
+# A worker may also die of something else, twice in a row at most.
+_TRIALS_ALONE = 3
+
 
 def map_tasks(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, title: str
@@ -68,8 +71,10 @@ def _over_dask(
     import dask
 
     # What a scheduler says of its own comings and goings would bury the lines of progress.
-    dask.config.set({"logging.distributed": "error"})
-    from distributed import Client, LocalCluster, Security, as_completed
+    dask.config.set({"logging.distributed": "critical"})
+    # A task is asked about at its worker's first death, see `_alone`.
+    dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    from distributed import Client, KilledWorker, LocalCluster, Security, as_completed
 
     # TLS with a certificate that lives as long as the job: on a shared node every user can reach
     # the loopback interface, and who can talk to a scheduler can run code on its workers.
@@ -100,13 +105,47 @@ def _over_dask(
         # Two tasks a worker keep it busy while a result travels; more would only fill memory.
         first = [future for _ in range(2 * workers) if (future := submit()) is not None]
         completed = as_completed(first)
+        suspects = []
         for future in completed:
-            error = future.exception()
-            yield indices.pop(future.key), error if error is not None else future.result()
+            index, result = indices.pop(future.key), _outcome(future)
+            if isinstance(result, KilledWorker):
+                suspects.append(index)
+            else:
+                yield index, result
             future.release()
             following = submit()
             if following is not None:
                 completed.add(following)
+        for index in suspects:
+            yield index, _alone(client, function, tasks[index])
+
+
+def _outcome(future: Any) -> Any:
+    """Wait for a task and return its result or its exception."""
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
+def _alone(client: Any, function: Callable[[Task], Result], task: Task) -> Result | Exception:
+    """Do a task while no other is under way, and return its result or its exception.
+
+    Dask blames the death of a worker on all tasks that it held. Alone, the one that kills its
+    worker gives itself away, and those that stood beside it, or met a kill from outside, come
+    through.
+    """
+    from distributed import KilledWorker
+
+    for _ in range(_TRIALS_ALONE):
+        result = _outcome(client.submit(function, task, pure=False, retries=0))
+        if not isinstance(result, KilledWorker):
+            break
+    if isinstance(result, KilledWorker):
+        return MemoryError(
+            f"its worker process died {_TRIALS_ALONE} times, as where memory runs out"
+        )
+    return result  # type: ignore[no-any-return]
 
 
 class _Progress:

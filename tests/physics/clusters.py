@@ -3,9 +3,10 @@
 import numpy as np
 
 from exitwave.config import Multislice
+from exitwave.flakes import cut_flake, draw_outline
 from exitwave.materials import read_materials
 from exitwave.multislice import smearing_width
-from exitwave.specimens import Specimen, convex_flake
+from exitwave.specimens import Specimen
 
 BOX = 12.0
 WIDTH = smearing_width(Multislice())
@@ -30,9 +31,9 @@ def mixed_cluster():
 def molybdenite_flake():
     """Numbers and positions [Å] of a MoS2 flake of some 25 atoms, tilted by 8 degrees."""
     material = read_materials("monolayers", "name=2H-MoS2", 8)[0][0]
-    numbers, positions = convex_flake(
-        material.atoms(), (4.0, 4.5), (6, 6), 0.3, 5.0, np.random.default_rng(2)
-    )
+    rng = np.random.default_rng(2)
+    outline = draw_outline((4.0, 4.5), (6, 6), 5.0, rng)
+    numbers, positions = cut_flake(material.atoms(), outline, 0.3, rng)
     positions[:, :2] += 0.5 * BOX - 0.5 * (
         positions[:, :2].min(axis=0) + positions[:, :2].max(axis=0)
     )

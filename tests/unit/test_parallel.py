@@ -31,10 +31,27 @@ def test_every_task_answers_once(workers):
 
 
 def test_a_task_that_kills_its_worker_costs_only_itself():
-    tasks = [1, "dies", 2, 3, 4, 5]
+    tasks = ["dies", *range(1, 9), "dies", *range(10, 20)]
     results = dict(map_tasks(work, tasks, 2, "test"))
-    assert isinstance(results[1], Exception)
-    assert [results[index][0] for index in (0, 2, 3, 4, 5)] == [2, 4, 6, 8, 10]
+    assert sorted(results) == list(range(20))
+    for index, result in results.items():
+        if tasks[index] == "dies":
+            assert "worker process died" in str(result)
+        else:
+            assert result[0] == 2 * index
+
+
+def test_a_worker_that_is_killed_from_outside_costs_nothing(tmp_path):
+    """Each task kills its worker the first time, as a machine short of memory may."""
+    tasks = [tmp_path / str(number) for number in range(4)]
+    assert dict(map_tasks(work_at_the_second_time, tasks, 2, "test")) == dict.fromkeys(range(4), 1)
+
+
+def work_at_the_second_time(mark):
+    if not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return 1
 
 
 def test_workers_compute_with_one_thread_each():
