@@ -1,6 +1,6 @@
 """Simulate the exit waves of one shard: specimens, multislice, one NetCDF store.
 
-A sample that is already there, in the shard's previous file or in the journal of a killed run, is
+A sample that is already there, in a previous file of any shard or in the journal of a killed run, is
 copied if its key still holds; only the others are computed. The samples that fail are named, with
 the reason, in the store's attribute ``failed`` and in the summary beside it.
 
@@ -14,10 +14,9 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +40,7 @@ from exitwave.multislice import (
 from exitwave.parallel import map_tasks
 from exitwave.schemas import EXIT_WAVES
 from exitwave.seeds import generator
+from exitwave.shard_files import ShardFiles
 from exitwave.specimens import build_specimen
 from exitwave.store import StoreReader, StoreWriter
 from exitwave.thermal import thermal_exit_wave
@@ -130,7 +130,7 @@ def simulate_exit_waves(
         The summary: samples, computed, copied, failed, seconds a wave.
     """
     tasks = _tasks(spec, read_manifest(manifest), device)
-    shard = _Shard(output)
+    shard = _Shard(spec, manifest, output)
     reused = shard.reusable({task.sample_key for task in tasks})
     missing = [task for task in tasks if task.sample_key not in reused]
     logger.info(
@@ -170,7 +170,7 @@ def simulate_exit_waves(
         "failed": sorted(failed, key=lambda entry: (entry["material"], entry["sample_index"])),
         "seconds_per_wave": round(statistics.median(seconds), 3) if seconds else None,
     }
-    shard.finish(spec, tasks, summary)
+    shard.finish(tasks, summary)
     return summary
 
 
@@ -210,39 +210,49 @@ def _failure(task: Simulation, reason: str) -> dict[str, Any]:
 
 
 class _Shard:
-    """The files of one shard: the store, its journal, and a second name of the last store."""
+    """The samples of one shard, from wherever they are at hand to its store."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, spec: str, manifest: Path, output: Path) -> None:
+        self.spec = spec
         self.output = output
-        # Snakemake deletes an output before it reruns the job, so the samples that did not
-        # change need another name to survive under: a hard link, which costs no space. (Its own
-        # remedy, update(), restores the old file after a failure and then takes it for done.)
-        self.kept = output.parent / ".kept" / output.name
-        self.journal = Journal(output.parent / f".{output.stem}.journal")
+        self.files = ShardFiles(spec, manifest, output)
         self._journalled: set[str] = set()
         self._stored: dict[str, tuple[Path, int]] = {}
 
     def reusable(self, wanted: set[str]) -> set[str]:
         """Return the keys among those wanted whose samples are at hand, each verified."""
-        for path in (self.kept, self.output):
-            self._stored.update(_verified_samples(path, wanted))
-        for record in self.journal.read():
-            key = str(record["sample_key"])
-            if key in wanted:
-                self._journalled.add(key)
+        # Before anything is appended to it, its end must be found.
+        self._journalled.update(_journalled_keys(self.files.journal, wanted))
+        for path in self.files.sources():
+            missing = wanted - self._stored.keys() - self._journalled
+            if not missing:
+                break
+            if path.suffix == ".journal":
+                self._take(Journal(path).read(), missing)
+            elif self.files.stays(path):
+                self._stored |= {key: (path, place) for key, place, _ in _verified(path, missing)}
+            else:
+                self._take((sample for _, _, sample in _verified(path, missing)), missing)
         return set(self._stored) | self._journalled
 
-    def keep(self, sample: dict[str, Any]) -> None:
-        self.journal.append(sample)
-        self._journalled.add(sample["sample_key"])
+    def _take(self, samples: Iterable[dict[str, Any]], missing: set[str]) -> None:
+        """Copy samples at once from a file that another job may remove."""
+        with contextlib.suppress(OSError):
+            for sample in samples:
+                if str(sample["sample_key"]) in missing - self._journalled:
+                    self.keep(sample)
 
-    def finish(self, spec: str, tasks: list[Simulation], summary: dict[str, Any]) -> None:
+    def keep(self, sample: dict[str, Any]) -> None:
+        self.files.journal.append(sample)
+        self._journalled.add(str(sample["sample_key"]))
+
+    def finish(self, tasks: list[Simulation], summary: dict[str, Any]) -> None:
         """Write the store in the order of the tasks, then clear what is no longer needed."""
         failed = {(entry["material"], entry["sample_index"]) for entry in summary["failed"]}
         good = [t for t in tasks if (t.material.identifier, t.sample_index) not in failed]
         size = stored_points(good[0].multislice, good[0].structure.box_angstrom) if good else 0
         attributes = {
-            **provenance.attributes(spec),
+            **provenance.attributes(self.spec),
             "failed": json.dumps(summary["failed"]),
         }
         sizes = {"sample": len(good), "y": size, "x": size}
@@ -251,14 +261,15 @@ class _Shard:
                 sample.pop("seconds", None)
                 # A sample that changed sides of the split is still the same sample.
                 store.write(place, **{**sample, "split": good[place].split})
-        write_text(self.output.with_suffix(".json"), json.dumps(summary, indent=1) + "\n")
-        self._keep_second_name()
-        self.journal.remove()
+        self.files.keep_store()
+        told = {**summary, "made_from": self.files.made_from}
+        write_text(self.output.with_suffix(".json"), json.dumps(told, indent=1) + "\n")
+        self.files.clear()
 
     def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield place in the new store and values of each sample, one at a time."""
         places = {task.sample_key: place for place, task in enumerate(tasks)}
-        for record in self.journal.read():
+        for record in self.files.journal.read():
             if (key := str(record["sample_key"])) in places:
                 yield places.pop(key), record
         left = sorted((self._stored[key], place) for key, place in places.items())
@@ -267,23 +278,17 @@ class _Shard:
                 for (_, stored), place in group:
                     yield place, reader.read(stored)
 
-    def _keep_second_name(self) -> None:
-        self.kept.unlink(missing_ok=True)
-        self.kept.parent.mkdir(exist_ok=True)
-        # Some file systems know no hard links; there a rerun computes the shard anew.
-        with contextlib.suppress(OSError):
-            os.link(self.output, self.kept)
+
+def _journalled_keys(journal: Journal, wanted: set[str]) -> set[str]:
+    return {key for record in journal.read() if (key := str(record["sample_key"])) in wanted}
 
 
-def _verified_samples(path: Path, wanted: set[str]) -> Iterator[tuple[str, tuple[Path, int]]]:
-    """Yield key and place of the wanted samples of a store that agree with their checksums."""
-    if not path.exists():
-        return
+def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield key, place and values of the wanted samples of a store that agree with their digests."""
     try:
         with StoreReader(path, EXIT_WAVES.kind) as reader:
             for place, key in enumerate(reader.column("sample_key")):
                 if str(key) in wanted:
-                    reader.read(place)
-                    yield str(key), (path, place)
+                    yield str(key), place, reader.read(place)
     except ExitwaveError as error:
         logger.warning("%s The samples behind it are computed anew.", error)

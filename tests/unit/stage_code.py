@@ -28,6 +28,7 @@ CARRIERS = {
     "parallel",
     "provenance",
     "schemas",
+    "shard_files",
     "store",
 }
 MODULES = {"plot": "plots"}

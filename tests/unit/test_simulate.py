@@ -14,6 +14,7 @@ from small_dataset import configuration, make_catalog, make_exit_waves
 from exitwave import simulate
 from exitwave.config import specs
 from exitwave.errors import ExitwaveError, SpecimenError
+from exitwave.shard_files import ShardFiles
 from exitwave.simulate import simulate_exit_waves
 from exitwave.store import StoreReader, check_store, content_digest
 
@@ -99,7 +100,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, reference):
     manifest = make_catalog(tmp_path, configuration())
     spec = specs.simulate_spec(configuration(), "small")
     store = tmp_path / "exit_waves/000.nc"
-    journal = tmp_path / "exit_waves/.000.journal"
+    journal = ShardFiles(spec, manifest, store).journal.path
     command = [sys.executable, "-m", "exitwave.cli", "simulate", "--spec", spec]
     command += ["--manifest", str(manifest), "--output", str(store), "--workers", "1"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
