@@ -91,13 +91,16 @@ class ShardFiles:
 
     def keep_store(self) -> None:
         """Give the finished store its second name."""
+        self._link(self.output, self._kept / f"{self._name}.nc")
+
+    def _link(self, store: Path, second: Path) -> None:
         self._kept.mkdir(exist_ok=True)
-        temporary = self._kept / f".{self._name}.tmp"
+        temporary = self._kept / f".{second.name}.tmp"
         # Some file systems know no hard links; there only what still has its own name is copied.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-            os.link(self.output, temporary)
-            temporary.replace(self._kept / f"{self._name}.nc")
+            os.link(store, temporary)
+            temporary.replace(second)
         # To replace one name of a file by another does nothing.
         temporary.unlink(missing_ok=True)
 
@@ -110,7 +113,8 @@ class ShardFiles:
         # Jobs begin with the first shards, so one that is not done is found sooner from the end.
         others = self._other_manifests()
         if all(self._is_done(path) for path in reversed(others)):
-            self._clear_all({self.output.stem, *(path.stem for path in others)})
+            origins = {path.stem: self._origin(path) for path in others}
+            self._clear_all({**origins, self.output.stem: self.made_from})
 
     def _is_done(self, manifest: Path) -> bool:
         store = self.output.with_name(f"{manifest.stem}.nc")
@@ -120,17 +124,21 @@ class ShardFiles:
         except (OSError, ValueError):
             return False
 
-    def _clear_all(self, shards: set[str]) -> None:
+    def _clear_all(self, origins: dict[str, str]) -> None:
         stores = self.output.parent
+        second = {self._kept / f"{shard}.{origin}.nc": shard for shard, origin in origins.items()}
         for path in self._kept.iterdir():
-            store = stores / f"{path.name.partition('.')[0]}.nc"
-            if store.stem not in shards or not _is_same_file(path, store):
+            if path not in second:
                 path.unlink(missing_ok=True)
+        # A folder that was copied from elsewhere has two files where there was one.
+        for path, shard in second.items():
+            if not _is_same_file(path, store := stores / f"{shard}.nc"):
+                self._link(store, path)
         # Elsewhere than in the folder of a data set, stores beside this one may be anyone's.
         catalog = stores.parent / "catalog/shards"
         if stores.name == "exit_waves" and self._manifests.resolve() == catalog.resolve():
             for path in stores.glob("[0-9]*.nc"):
-                if path.stem not in shards:
+                if path.stem not in origins:
                     path.unlink(missing_ok=True)
                     path.with_suffix(".json").unlink(missing_ok=True)
 

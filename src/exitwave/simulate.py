@@ -1,8 +1,8 @@
 """Simulate the exit waves of one shard: specimens, multislice, one NetCDF store.
 
-A sample that is already there, in a previous file of any shard or in the journal of a killed run, is
-copied if its key still holds; only the others are computed. The samples that fail are named, with
-the reason, in the store's attribute ``failed`` and in the summary beside it.
+A sample that is already there, in a previous file of any shard or in the journal of a killed run,
+is copied if its key still holds; only the others are computed. The samples that fail are named,
+with the reason, in the store's attribute ``failed`` and in the summary beside it.
 
 >>> simulate_exit_waves(spec, Path("catalog/shards/000.json"), Path("exit_waves/000.nc"), workers=2)
 """
@@ -284,7 +284,7 @@ def _journalled_keys(journal: Journal, wanted: set[str]) -> set[str]:
 
 
 def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yield key, place and values of the wanted samples of a store that agree with their digests."""
+    """Yield key, place and values of the wanted samples of a store, each held to its digest."""
     try:
         with StoreReader(path, EXIT_WAVES.kind) as reader:
             for place, key in enumerate(reader.column("sample_key")):

@@ -127,11 +127,21 @@ def test_stores_are_copied_from_where_there_are_no_hard_links(dataset, reference
 def test_another_spec_leaves_the_shards_that_are_not_done_as_they_were(dataset, reference):
     assert dataset.all_shards(3) == SAMPLES
     larger = {"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.1]}
-    first, *others = dataset.rebuild(3, structure=larger)
+    first = dataset.rebuild(3, structure=larger)[0]
     size = dataset.simulate(first)["computed"]
     # The key is set back: only what was made anew is lost.
     assert dataset.all_shards(3) == size
     assert dataset.content() == reference
+
+
+def test_a_copied_folder_gets_its_second_names_back(dataset, reference):
+    assert dataset.all_shards(3) == SAMPLES
+    for path in dataset.kept.iterdir():
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert dataset.all_shards(3) == 0
+    assert all(path.stat().st_nlink == 2 for path in dataset.kept.iterdir())
 
 
 def test_stores_that_lie_beside_by_chance_are_left_alone(tmp_path):
