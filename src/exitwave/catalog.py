@@ -6,7 +6,7 @@ The folder of a catalog holds
 ``materials.csv``         one row a material that was taken, with its row and label
 ``samples.csv``           one row a sample: material, index, side of the split, shard
 ``rejected.csv``          one row a database row that was selected but not accepted
-``summary.json``          counts
+``summary.json``          counts, spec, provenance, checksum of the database
 ``shards/{shard}.json``   one manifest a shard that has samples: all that its job needs
 ========================  ==========================================================
 
@@ -35,8 +35,10 @@ from typing import Any
 from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from exitwave import inputs, provenance
 from exitwave.config.models import Materials, SplitByElements, SplitBySamples
 from exitwave.config.specs import canonical_json, read_spec
+from exitwave.database import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.materials import Counts, Material, Rejected, read_materials
 from exitwave.multislice import known_elements
@@ -146,7 +148,14 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
     samples = [sample for material in taken for sample in _samples(material, values)]
     _require_both_sides(taken, samples, values)
     shards = _shards(samples, values)
-    summary = _summary(taken, shards, rejected, counts, len(accepted))
+    made_from = source or values.materials.source
+    summary = {
+        **_summary(taken, shards, rejected, counts, len(accepted)),
+        **provenance.attributes(
+            spec,
+            {} if made_from == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(made_from))]},
+        ),
+    }
     _write_manifests(output / "shards", values.dataset, shards, taken)
     _write(output / "materials.csv", _materials_table(taken, shards))
     _write(output / "samples.csv", _samples_table(shards))

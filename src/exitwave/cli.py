@@ -31,6 +31,7 @@ own, and `exitwave spec` prints those of a configuration. Begin with
 
   snakemake                                  the demo, from the materials to the report
   exitwave check results/monolayers/exit_waves/*   are these files whole and as they should be?
+  exitwave provenance results/networks/*     how were they made, and what makes them again?
 """
 
 
@@ -139,6 +140,11 @@ def _parser() -> argparse.ArgumentParser:
 
     digest = command("digest", "print a digest of the content of stores, whatever the order")
     digest.add_argument("files", type=Path, nargs="+")
+
+    provenance = command("provenance", "say how a result was made, and what makes it again")
+    provenance.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="a store, or the folder of a result"
+    )
 
     spec = command("spec", "print the specs of all stages of a configuration")
     spec.add_argument("configs", type=Path, nargs="+", help="YAML files, the later over the first")
@@ -263,6 +269,12 @@ def _digest(options: argparse.Namespace) -> None:
 
     for path in options.files:
         print(f"{content_digest(path)}  {path}")  # noqa: T201
+
+
+def _provenance(options: argparse.Namespace) -> None:
+    from exitwave.remake import description
+
+    print("\n\n".join(description(path) for path in options.files))  # noqa: T201
 
 
 def _spec(options: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exitwave import provenance
+from exitwave import inputs, provenance
 from exitwave.atomic_files import replacing, write_text
 from exitwave.config.specs import read_spec
 from exitwave.errors import ExitwaveError
@@ -144,13 +144,19 @@ def evaluate_network(spec: str, network: Path, epochs: Sequence[Path], output: P
     def predict(images: NDArray[np.float32], sampling: NDArray[np.float64]) -> Wave:
         return predict_waves(model, images, sampling)
 
-    evaluate_predictions(spec, predict, epochs, output)
+    evaluate_predictions(spec, predict, epochs, output, inputs.of_network(network))
 
 
 def evaluate_predictions(
-    spec: str, predict: Predictor, epochs: Sequence[Path], output: Path
+    spec: str,
+    predict: Predictor,
+    epochs: Sequence[Path],
+    output: Path,
+    made_from: inputs.Inputs | None = None,
 ) -> None:
     """Evaluate anything that turns focal series into exit waves; see `evaluate_network`.
+
+    ``made_from`` are the inputs that the predictor stands for, beside the epochs.
 
     The memory needed depends on `BATCH_SIZE` and the size of the images, not on their number.
 
@@ -178,7 +184,9 @@ def evaluate_predictions(
     summary["examples"] = [
         {"percentile": percentile, **rows[index]} for percentile, index in chosen
     ]
-    summary |= provenance.attributes(spec)
+    summary |= provenance.attributes(
+        spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
+    )
     _write(output, rows, summary, examples)
     logger.info("%s", json.dumps(_finite({"samples": len(rows), **summary["ratios"]})))
 

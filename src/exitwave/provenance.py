@@ -9,6 +9,10 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exitwave.inputs import Inputs
 
 PACKAGES = (
     "abtem",
@@ -63,12 +67,21 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-def attributes(spec: str) -> dict[str, str]:
-    """Return the global attributes of a file that was made by a spec (canonical JSON)."""
+def attributes(spec: str, inputs: Inputs | None = None) -> dict[str, str]:
+    """Return the global attributes of a file.
+
+    Parameters
+    ----------
+    spec : str
+        The spec that it was made by (canonical JSON).
+    inputs : dict, optional
+        What it was made from, see `exitwave.inputs`.
+    """
     from exitwave import __version__
 
     return {
         "spec": spec,
+        "inputs": json.dumps(inputs or {}),
         "exitwave_version": __version__,
         "git_commit": git_commit(),
         "package_versions": json.dumps(package_versions(), sort_keys=True),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from exitwave import provenance
+from exitwave import inputs, provenance
 from exitwave.config.models import Microscope
 from exitwave.config.specs import read_spec
 from exitwave.errors import ExitwaveError
@@ -145,7 +145,8 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
         "frame": values["images"],
     }
     title = "/".join(output.with_suffix("").parts[-5:])
-    with StoreWriter(output, EPOCH, sizes, provenance.attributes(spec)) as store:
+    attributes = provenance.attributes(spec, inputs.of_stores(stores=stores))
+    with StoreWriter(output, EPOCH, sizes, attributes) as store:
         for index, result in map_tasks(render_sample, tasks, workers, title):
             if isinstance(result, Exception):
                 raise result

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from exitwave import provenance
+from exitwave import inputs, provenance
 from exitwave.atomic_files import write_text
 from exitwave.catalog import Manifest, ManifestSample, read_manifest
 from exitwave.config.models import Multislice
@@ -214,6 +214,7 @@ class _Shard:
 
     def __init__(self, spec: str, manifest: Path, output: Path) -> None:
         self.spec = spec
+        self.manifest = manifest
         self.output = output
         self.files = ShardFiles(spec, manifest, output)
         self._journalled: set[str] = set()
@@ -252,7 +253,7 @@ class _Shard:
         good = [t for t in tasks if (t.material.identifier, t.sample_index) not in failed]
         size = stored_points(good[0].multislice, good[0].structure.box_angstrom) if good else 0
         attributes = {
-            **provenance.attributes(self.spec),
+            **provenance.attributes(self.spec, inputs.of_manifest(self.manifest)),
             "failed": json.dumps(summary["failed"]),
         }
         sizes = {"sample": len(good), "y": size, "x": size}

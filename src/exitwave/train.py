@@ -34,7 +34,7 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exitwave import backend, provenance
+from exitwave import backend, inputs, provenance
 from exitwave.atomic_files import write_text
 from exitwave.checkpoints import Checkpoint, Checkpoints, EpochRecord, best_record, is_finite
 from exitwave.config.models import Network
@@ -343,7 +343,11 @@ def _write_results(
     network = build_network(job.settings, job.settings.images, job.seed)
     network.set_weights(model.get_weights())
     samplings = [content.sampling for content in job.training.contents]
-    origin = provenance.attributes(job.spec)
+    made_from = inputs.of_stores(
+        training=[content.path for content in job.training.contents],
+        validation=[content.path for content in job.validation.contents],
+    )
+    origin = provenance.attributes(job.spec, made_from)
     save_network(
         job.output,
         network,

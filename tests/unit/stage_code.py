@@ -23,6 +23,7 @@ CARRIERS = {
     "atomic_files",
     "checkpoints",
     "errors",
+    "inputs",
     "journal",
     "layout",
     "parallel",

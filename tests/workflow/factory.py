@@ -61,12 +61,12 @@ class Factory:
     def results(self) -> Path:
         return self.folder / "results"
 
-    def command(self, *options: str) -> list[str]:
+    def command(self, *options: str, checkout: Path = ROOT) -> list[str]:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
         return [
             str(SNAKEMAKE),
             "--snakefile",
-            str(ROOT / "Snakefile"),
+            str(checkout / "Snakefile"),
             "--directory",
             str(self.folder),
             "--configfile",
@@ -76,10 +76,12 @@ class Factory:
             *options,
         ]
 
-    def run(self, *options: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *options: str, timeout: float = 600, checkout: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
         """Run snakemake and return what it said, standard error behind standard output."""
         return subprocess.run(
-            self.command(*options),
+            self.command(*options, checkout=checkout),
             cwd=ROOT,
             text=True,
             stdout=subprocess.PIPE,
@@ -91,19 +93,19 @@ class Factory:
                 "HOME": str(self.home),
                 # As in the Makefile: Snakemake has a cache of its own.
                 "XDG_CACHE_HOME": str(self.folder / "cache"),
+                **({} if checkout == ROOT else {"PYTHONPATH": str(checkout / "src")}),
             },
         )
 
-    def must_run(self, *options: str) -> str:
-        done = self.run(*options)
+    def must_run(self, *options: str, checkout: Path = ROOT) -> str:
+        done = self.run(*options, checkout=checkout)
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
-    def planned(self) -> dict[str, int]:
+    def planned(self, checkout: Path = ROOT) -> dict[str, int]:
         """Return how many jobs of each rule a dry run announces."""
-        text = self.must_run("--dry-run", "--quiet", "rules")
-        plain = self.must_run("--dry-run") if "Nothing to be done" in text else text
-        if "Nothing to be done" in plain:
+        text = self.must_run("--dry-run", "--quiet", "rules", checkout=checkout)
+        if "Nothing to be done" in text:
             return {}
         jobs = {}
         for line in text.splitlines():
