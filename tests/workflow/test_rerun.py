@@ -179,8 +179,10 @@ def test_another_selection_touches_the_samples_that_it_drops(factory):
     before, waves = factory.made(), factory.contents(*factory.stores())
     with (factory.results / "tiny/catalog/materials.csv").open() as file:
         dropped = file.read().splitlines()[1].split(",")[9]
-    factory.dataset["materials"] |= {"selection": f"natoms<=3,name!={dropped}", "limit": None}
-    factory.dataset["materials"]["limit"] = SAMPLES - 1
+    factory.dataset["materials"] |= {
+        "selection": f"natoms<=3,name!={dropped}",
+        "limit": SAMPLES - 1,
+    }
     assert factory.jobs(EPOCH)["simulate_exit_waves"] == 1
     changed = [path for path, time in factory.made().items() if before.get(path) != time]
     assert len(changed) == 1
@@ -210,7 +212,7 @@ def test_another_number_of_shards_computes_nothing(factory):
     assert factory.samples() == (0, SAMPLES)
     assert factory.contents(EPOCH) == images
     factory.dataset["shards"] = 2
-    factory.jobs("--until", "simulate_exit_waves", EPOCH)
+    factory.jobs(EPOCH)
     assert factory.samples() == (0, SAMPLES)
     assert factory.contents(*factory.stores()) == waves
     assert len(list((factory.folder / STORES).glob("*.nc"))) == len(factory.shards())
