@@ -170,7 +170,7 @@ def selected_rows(
         if isinstance(key, str):
             # A row whose key is there to be compared fulfils either a comparison or its opposite.
             either = ((key, operator, value), (key, invop[operator], value))
-            lacking[key] = total - sum(len(rows.matching([one])) for one in either)
+            lacking[key] = total - len({row for one in either for row in rows.matching([one])})
     for key in selection.keys:
         if not key.startswith("-"):
             lacking[key] = total - len(rows.matching([key]))

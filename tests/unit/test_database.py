@@ -254,3 +254,13 @@ def test_selection_of_each_generation_of_keys():
     assert len(read_materials(path, "dynamic_stability_phonons=high")[0]) == 1
     with pytest.raises(ExitwaveError, match="281 lack the key 'gap'"):
         read_materials(C2DB / "genuine_c2db_july20_281_nokvp.db", "gap>0")
+
+
+def test_a_row_that_cannot_be_read_is_not_among_those_that_lack_a_key(tmp_path):
+    path = database(tmp_path / "rows.json", molybdenite(), molybdenite(), keys=[{"gap": 1.0}] * 2)
+    content = json.loads(path.read_text())
+    content["2"] = None
+    path.write_text(json.dumps(content))
+    _, rejected, counts = read_materials(path, "gap>0")
+    assert [entry.reason for entry in rejected] == ["not readable as an ASE row"]
+    assert counts.lacking == {}

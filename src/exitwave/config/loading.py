@@ -44,10 +44,15 @@ def load_config(*paths: Path) -> Config:
     merged: dict[str, Any] = {}
     for path in paths:
         try:
-            raw = yaml.safe_load(Path(path).read_text())
+            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ExitwaveError(f"The config file {path} does not exist.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise ExitwaveError(
+                f"The config file {path} cannot be read ({error.strerror}); check its permissions."
+            ) from None
+        # ValueErrors are bytes that are no text, and dates such as 2021-13-01.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             text = " ".join(str(error).split())
             raise ExitwaveError(f"The config file {path} is not YAML: {text}.") from None
         if not isinstance(raw, dict):
