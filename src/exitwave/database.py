@@ -240,7 +240,8 @@ class _SQLiteRows:
             tables = self._database.connection.execute("SELECT name FROM sqlite_master").fetchall()
             if ("systems",) not in tables:
                 raise sqlite3.DatabaseError("it has no table 'systems'")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
+            # A ValueError comes from text of the file itself, of which bytes are damaged.
             self.__exit__()
             raise _no_database(self.path, str(error)) from error
         return self
@@ -253,7 +254,7 @@ class _SQLiteRows:
         try:
             rows = self._database.select(selection, columns=["id"], include_data=False)
             return sorted(row.id for row in rows)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             # A damaged file, or one of a version that this ASE cannot read.
             raise _no_database(self.path, " ".join(str(error).split()).rstrip(".")) from error
 

@@ -264,3 +264,10 @@ def test_a_row_that_cannot_be_read_is_not_among_those_that_lack_a_key(tmp_path):
     _, rejected, counts = read_materials(path, "gap>0")
     assert [entry.reason for entry in rejected] == ["not readable as an ASE row"]
     assert counts.lacking == {}
+
+
+def test_a_file_with_damaged_text_is_named(tmp_path):
+    path = database(tmp_path / "rows.db", molybdenite())
+    path.write_bytes(path.read_bytes().replace(b"username", b"\x80sername", 1))
+    with pytest.raises(ExitwaveError, match=r"rows.db is no ASE database"):
+        read_materials(path)

@@ -87,15 +87,29 @@ class Factory:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
-            env={
-                **{name: value for name, value in os.environ.items() if name not in _SETTINGS},
-                "TF_CPP_MIN_LOG_LEVEL": "2",
-                "HOME": str(self.home),
-                # As in the Makefile: Snakemake has a cache of its own.
-                "XDG_CACHE_HOME": str(self.folder / "cache"),
-                **({} if checkout == ROOT else {"PYTHONPATH": str(checkout / "src")}),
-            },
+            env=self.environment(checkout),
         )
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start snakemake as the head of a process group of its own."""
+        return subprocess.Popen(
+            self.command(*options),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment(ROOT),
+            start_new_session=True,
+        )
+
+    def environment(self, checkout: Path) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if name not in _SETTINGS},
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "HOME": str(self.home),
+            # As in the Makefile: Snakemake has a cache of its own.
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            **({} if checkout == ROOT else {"PYTHONPATH": str(checkout / "src")}),
+        }
 
     def must_run(self, *options: str, checkout: Path = ROOT) -> str:
         done = self.run(*options, checkout=checkout)
