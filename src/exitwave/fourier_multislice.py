@@ -10,11 +10,11 @@ for in what is scattered once; s² is the mean variance of the shares, whose dam
 sum over atoms is a product of two thin matrices, exp(-2πi ky y) w and exp(-2πi kx x), so positions
 are exact, and there is neither a cut-off radius nor a table.
 
-Only frequencies up to two thirds of Nyquist's along each axis are kept: what the product of
-wave and transmission folds back then lies beyond them. They form a square block, with which
-propagation and the potential are computed; transforms skip what lies outside. The block is stored
-from its lowest frequency on. The wave in real space is thereby modulated, which the transmission
-does not notice.
+Only frequencies of the wave up to two thirds of Nyquist's along each axis are kept: what its
+product with the transmission folds back lies beyond them, but for the little that the highest
+frequencies of the potential do. They form a square block, with which propagation is computed;
+transforms skip what lies outside. The block is stored from its lowest frequency on. The wave in
+real space is thereby modulated, which the transmission does not notice.
 
 >>> wave = fourier_wave(specimen, passage)     # complex64, indexed [y, x]
 """
@@ -37,9 +37,12 @@ from exitwave.specimens import Specimen
 # NumPy's or CuPy's.
 Array = Any
 
-# Mean distance along the beam of two points of an atom at rest [Å]. Found by holding waves through
-# MoS2 and a mixed cluster against the reference: 0.08 to 0.16 are nearly as good.
-_CORE_DISTANCE = 0.10
+# Mean distance along the beam of two points of an atom at rest [Å]. Found by holding waves against
+# the tests' reference; with half or twice as much the error is up to four times as large.
+_CORE_DISTANCE = 0.055
+# Frequencies of the potential which vibration damps to less than this are left out beyond the
+# wave's band, in which they act only together with others.
+_DAMPED = 0.1
 # The damping by the shares' variance is undone up to this exponent: what it damps more is weak.
 _MOST_UNDONE = 0.5
 # Rows whose transforms along x stay in the processor's cache.
@@ -114,7 +117,7 @@ def array_modules(device: str) -> tuple[Any, Any]:
 def _mean_distance(passage: Passage) -> float:
     """Return the mean distance along the beam of two points of a vibrating atom [Å]."""
     # Two points of a Gaussian are 2 σ / sqrt(π) apart.
-    return math.hypot(_CORE_DISTANCE, 2 / math.sqrt(math.pi) * passage.smearing_width)
+    return _CORE_DISTANCE + 2 / math.sqrt(math.pi) * passage.smearing_width
 
 
 def _plane_distance(passage: Passage) -> float:
@@ -123,17 +126,27 @@ def _plane_distance(passage: Passage) -> float:
 
 
 class _Band:
-    """The square block of frequencies that is kept."""
+    """The square block of the wave's frequencies that is kept, and that of the potential."""
 
     def __init__(self, passage: Passage, box: float) -> None:
         self.highest = (passage.points - 1) // 3
         self.size = 2 * self.highest + 1
         self.frequencies = np.arange(-self.highest, self.highest + 1) / box
-        """Ascending [1/Å]."""
-        self.half = np.arange(self.highest + 1) / box
-        """Not negative [1/Å]."""
+        """Of the wave, ascending [1/Å]."""
+        self.potential_highest = max(self.highest, _undamped(passage, box))
+        self.half = np.arange(self.potential_highest + 1) / box
+        """Of the potential, not negative [1/Å]."""
         # Rows of a real array's transform: from zero up, then the negative ones.
         self.rows = np.concatenate([self.half, -self.half[:0:-1]])
+
+
+def _undamped(passage: Passage, box: float) -> int:
+    """Return the highest order of the potential that the grid holds and vibration leaves."""
+    nyquist = passage.points // 2 - 1
+    if passage.smearing_width == 0:
+        return nyquist
+    damped = math.sqrt(-math.log(_DAMPED) / 2) / (math.pi * passage.smearing_width)
+    return min(nyquist, math.ceil(damped * box))
 
 
 class _Potential:
@@ -150,8 +163,8 @@ class _Potential:
             for number in np.unique(specimen.numbers)
         }
         # On the rows of the full grid; those beyond the band stay zero.
-        self.highest = band.highest
-        self.full = arrays.zeros((passage.points, band.highest + 1), dtype=np.complex64)
+        self.highest = band.potential_highest
+        self.full = arrays.zeros((passage.points, self.highest + 1), dtype=np.complex64)
 
     def spectrum(self, plane: Plane) -> Array:
         """Return the half transform, indexed [ky, kx], valid until the next call."""
@@ -209,7 +222,7 @@ class _Optics:
         ----------
         spectrum : (size, size) array or None
             Block before the plane, None for the plane wave.
-        potential : (points, highest + 1) array
+        potential : (points, potential_highest + 1) array
             Half transform of the phase shift.
         """
         points, size = self.passage.points, self.band.size
