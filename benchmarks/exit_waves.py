@@ -3,8 +3,8 @@
 Makes nanoflakes of MoS2 and, where there are C2DB rows, of materials taken from them, with the
 paper's defects and tilts in boxes of 38.4 Å. For each it times, one after the other in this process
 and on one thread, abTEM as a user would call it at the paper's settings, our own path through
-abTEM, and the multislice in Fourier space; in processor time, so others' load counts less. Errors are
-Eq. (A.1) against the Fourier multislice with finer planes and points, which is itself held against
+abTEM, and the multislice in Fourier space; in processor time, as others' load counts less. Errors
+are Eq. (A.1) against the Fourier multislice with finer planes and points, itself held against
 the float64 reference of the tests for the first flake. The floor is the time of the transforms
 that the Fourier multislice makes, replayed alone.
 

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from exitwave.atom_planes import Plane, mean_variance, shared_among_planes
 from exitwave.atomic_scattering import scattering_factor
 from exitwave.electrons import electron_wavelength, phase_per_scattering_factor
+from exitwave.row_blocks import active_rows, blocks
 from exitwave.specimens import Specimen
 
 # NumPy's or CuPy's.
@@ -45,6 +46,8 @@ _CORE_DISTANCE = 0.055
 _DAMPED = 0.1
 # The damping by the shares' variance is undone up to this exponent: what it damps more is weak.
 _MOST_UNDONE = 0.5
+# Rows in which no atom shifts the phase by more than this share of its peak are passed unaltered.
+_NEGLIGIBLE_SHIFT = 3e-4
 # Rows whose transforms along x stay in the processor's cache.
 _ROWS_AT_ONCE = 32
 
@@ -92,14 +95,26 @@ def fourier_wave(
     depths = specimen.positions[:, 2]
     width = _mean_distance(passage)
     planes = shared_among_planes(depths.max() - depths, _plane_distance(passage), width)
-    potential = _Potential(specimen, passage, band, arrays)
+    factors = {
+        int(number): _phase_factor(int(number), specimen.box, passage, band)
+        for number in np.unique(specimen.numbers)
+    }
+    x, y, _ = specimen.positions.T
+    rows, other_rows = (
+        _rows_by_plane(specimen, planes, factors, across, passage) for across in (y, x)
+    )
+    turned = np.sum(other_rows) < np.sum(rows)
+    if turned:
+        x, y, rows = y, x, other_rows
+    potential = _Potential(specimen.numbers, x, y, factors, band, arrays)
     optics = _Optics(passage, band, arrays, fft)
     spectrum = None
     ends = [*(plane.height for plane in planes[1:]), -passage.exit_distance]
-    for plane, end in zip(planes, ends, strict=True):
-        spectrum = optics.transmitted(spectrum, potential.spectrum(plane))
+    for plane, end, active in zip(planes, ends, rows, strict=True):
+        spectrum = optics.transmitted(spectrum, potential.spectrum(plane), active)
         spectrum = optics.propagated(spectrum, plane.height - end)
-    return optics.stored(spectrum)
+    wave = optics.stored(spectrum)
+    return np.ascontiguousarray(wave.T) if turned else wave
 
 
 def array_modules(device: str) -> tuple[Any, Any]:
@@ -129,6 +144,7 @@ class _Band:
     """The square block of the wave's frequencies that is kept, and that of the potential."""
 
     def __init__(self, passage: Passage, box: float) -> None:
+        self.points = passage.points
         self.highest = (passage.points - 1) // 3
         self.size = 2 * self.highest + 1
         self.frequencies = np.arange(-self.highest, self.highest + 1) / box
@@ -152,19 +168,23 @@ def _undamped(passage: Passage, box: float) -> int:
 class _Potential:
     """Transforms of the phase shifts in the planes."""
 
-    def __init__(self, specimen: Specimen, passage: Passage, band: _Band, arrays: Any) -> None:
+    def __init__(
+        self,
+        numbers: NDArray[np.int64],
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        factors: dict[int, NDArray[np.float32]],
+        band: _Band,
+        arrays: Any,
+    ) -> None:
         self.arrays = arrays
-        self.numbers = specimen.numbers
-        x, y, _ = specimen.positions.T
+        self.numbers = numbers
         self.along_y = _waves(band.rows, y, arrays)
         self.along_x = _waves(band.half, x, arrays)
-        self.factors = {
-            int(number): arrays.asarray(_phase_factor(int(number), specimen.box, passage, band))
-            for number in np.unique(specimen.numbers)
-        }
+        self.factors = {number: arrays.asarray(factor) for number, factor in factors.items()}
         # On the rows of the full grid; those beyond the band stay zero.
         self.highest = band.potential_highest
-        self.full = arrays.zeros((passage.points, self.highest + 1), dtype=np.complex64)
+        self.full = arrays.zeros((band.points, self.highest + 1), dtype=np.complex64)
 
     def spectrum(self, plane: Plane) -> Array:
         """Return the half transform, indexed [ky, kx], valid until the next call."""
@@ -203,6 +223,34 @@ def _phase_factor(number: int, box: float, passage: Passage, band: _Band) -> NDA
     return np.asarray(factor, dtype=np.float32)
 
 
+def _reach(factor: NDArray[np.float32], points: int) -> int:
+    """Return within how many rows an element's phase shift exceeds a share of its peak."""
+    # Along the line through the atom: the integral over kx.
+    line = factor[:, 0] + 2 * factor[:, 1:].sum(axis=1)
+    highest = len(line) // 2
+    full = np.zeros(points)
+    full[: highest + 1], full[-highest:] = line[: highest + 1], line[highest + 1 :]
+    shift = np.abs(np.fft.ifft(full)[: points // 2])
+    return int(np.flatnonzero(shift > _NEGLIGIBLE_SHIFT * shift[0])[-1])
+
+
+def _rows_by_plane(
+    specimen: Specimen,
+    planes: list[Plane],
+    factors: dict[int, NDArray[np.float32]],
+    across: NDArray[np.float64],
+    passage: Passage,
+) -> list[NDArray[np.bool_]]:
+    """Return the rows on which each plane acts, for coordinates across the rows [Å]."""
+    sampling = specimen.box / passage.points
+    reaches = {number: _reach(factor, passage.points) for number, factor in factors.items()}
+    own = sampling * np.array([reaches[int(number)] for number in specimen.numbers])
+    return [
+        active_rows(across[plane.atoms], own[plane.atoms], sampling, passage.points)
+        for plane in planes
+    ]
+
+
 class _Optics:
     """Transmission through planes and propagation between them, of the kept block."""
 
@@ -215,7 +263,9 @@ class _Optics:
             -np.pi * electron_wavelength(passage.energy_kev) * band.frequencies**2
         )
 
-    def transmitted(self, spectrum: Array | None, potential: Array) -> Array:
+    def transmitted(
+        self, spectrum: Array | None, potential: Array, active: NDArray[np.bool_]
+    ) -> Array:
         """Return the block behind a plane; before the first one there is none yet.
 
         Parameters
@@ -224,22 +274,34 @@ class _Optics:
             Block before the plane, None for the plane wave.
         potential : (points, potential_highest + 1) array
             Half transform of the phase shift.
+        active : (points,) array of bool
+            Rows in which the phase shift counts.
         """
         points, size = self.passage.points, self.band.size
         potential = self.fft.ifft(potential, axis=0)
-        if spectrum is not None:
-            spectrum = self.fft.ifft(spectrum, n=points, axis=0)
-        behind = self.arrays.empty((points, size), dtype=np.complex64)
-        rows_at_once = _ROWS_AT_ONCE if self.arrays is np else points
-        for first in range(0, points, rows_at_once):
-            rows = slice(first, first + rows_at_once)
-            wave = self._transmission(potential[rows])
-            if spectrum is None:
-                wave *= self._modulation(rows)
-            else:
-                wave *= self.fft.ifft(spectrum[rows], n=points, axis=1)
-            behind[rows] = self.fft.fft(wave, axis=1, overwrite_x=True)[:, :size]
-        return self.fft.fft(behind, axis=0, overwrite_x=True)[:size]
+        if spectrum is None:
+            before = self._plane_wave()
+        else:
+            before = self.fft.ifft(spectrum, n=points, axis=0)
+        # A GPU is faster with all rows at once.
+        one_block = [(slice(0, points), True)]
+        parts = blocks(active, _ROWS_AT_ONCE) if self.arrays is np else one_block
+        # From here on `before` becomes the wave behind the plane, row by row.
+        for rows, acts in parts:
+            if acts:
+                wave = self._transmission(potential[rows])
+                wave *= self.fft.ifft(before[rows], n=points, axis=1)
+                before[rows] = self.fft.fft(wave, axis=1, overwrite_x=True)[:, :size]
+        return self.fft.fft(before, axis=0, overwrite_x=True)[:size]
+
+    def _plane_wave(self) -> Array:
+        """Return the incident wave, transformed along x; zero is not the block's first order."""
+        points, zero = self.passage.points, self.band.highest
+        turns = np.arange(points) * zero % points / points
+        wave = self.arrays.zeros((points, self.band.size), dtype=np.complex64)
+        column = (points * np.exp(2j * np.pi * turns)).astype(np.complex64)
+        wave[:, zero] = self.arrays.asarray(column)
+        return wave
 
     def _transmission(self, potential: Array) -> Array:
         phase = self.fft.irfft(potential, n=self.passage.points, axis=1)
@@ -248,13 +310,6 @@ class _Optics:
         transmission.real = self.arrays.cos(phase)
         transmission.imag = self.arrays.sin(phase)
         return transmission
-
-    def _modulation(self, rows: slice) -> Array:
-        """Return the plane wave as the block holds it: its frequency zero is not the first."""
-        points = self.passage.points
-        turns = np.arange(points) * self.band.highest % points / points
-        wave = np.exp(2j * np.pi * turns).astype(np.complex64)
-        return self.arrays.asarray(wave[rows, None] * wave)
 
     def propagated(self, spectrum: Array, distance: float) -> Array:
         """Return the block after a distance [Å], in the Fresnel approximation."""
