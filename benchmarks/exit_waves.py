@@ -53,7 +53,7 @@ WIDTH = smearing_width(PAPER)
 FINEST = Multislice(method="fourier", slice_thickness_angstrom=0.2, sampling_angstrom=0.04)
 OURS = {
     "our path through abTEM, the same settings": PAPER,
-    "Fourier, 0.05 Å, planes 0.24 Å (`slice_thickness_angstrom: 0.2`)": Multislice(
+    "Fourier, 0.05 Å, planes 0.23 Å (`slice_thickness_angstrom: 0.2`)": Multislice(
         method="fourier"
     ),
     "Fourier, 0.05 Å, planes 0.4 Å": Multislice(method="fourier", slice_thickness_angstrom=0.4),
@@ -199,7 +199,7 @@ def reference_errors(specimen: Specimen) -> dict[str, float]:
     errors = {PLAIN: fitted_error(plain_script(specimen), truth, specimen.box)}
     for label, settings in {
         **OURS,
-        "Fourier, 0.04 Å, planes 0.24 Å, the measure above": FINEST,
+        "Fourier, 0.04 Å, planes 0.23 Å, the measure above": FINEST,
     }.items():
         errors[label] = float(reference.relative_error(exit_wave(specimen, settings), truth))
     return errors

@@ -99,14 +99,9 @@ def fourier_wave(
         int(number): _phase_factor(int(number), specimen.box, passage, band)
         for number in np.unique(specimen.numbers)
     }
-    x, y, _ = specimen.positions.T
-    rows, other_rows = (
-        _rows_by_plane(specimen, planes, factors, across, passage) for across in (y, x)
-    )
-    turned = np.sum(other_rows) < np.sum(rows)
-    if turned:
-        x, y, rows = y, x, other_rows
-    potential = _Potential(specimen.numbers, x, y, factors, band, arrays)
+    rows, turned = _fewest_rows(specimen, planes, factors, passage)
+    places = specimen.positions[:, [1, 0] if turned else [0, 1]]
+    potential = _Potential(specimen.numbers, places, factors, band, arrays)
     optics = _Optics(passage, band, arrays, fft)
     spectrum = None
     ends = [*(plane.height for plane in planes[1:]), -passage.exit_distance]
@@ -171,17 +166,20 @@ class _Potential:
     def __init__(
         self,
         numbers: NDArray[np.int64],
-        x: NDArray[np.float64],
-        y: NDArray[np.float64],
+        places: NDArray[np.float64],
         factors: dict[int, NDArray[np.float32]],
         band: _Band,
         arrays: Any,
     ) -> None:
         self.arrays = arrays
         self.numbers = numbers
-        self.along_y = _waves(band.rows, y, arrays)
-        self.along_x = _waves(band.half, x, arrays)
-        self.factors = {number: arrays.asarray(factor) for number, factor in factors.items()}
+        self.along_y = _waves(band.rows, places[:, 1], arrays)
+        self.along_x = _waves(band.half, places[:, 0], arrays)
+        # Complex, for a product of complex with real numbers would convert these each time.
+        self.factors = {
+            number: arrays.asarray(factor.astype(np.complex64))
+            for number, factor in factors.items()
+        }
         # On the rows of the full grid; those beyond the band stay zero.
         self.highest = band.potential_highest
         self.full = arrays.zeros((band.points, self.highest + 1), dtype=np.complex64)
@@ -234,21 +232,28 @@ def _reach(factor: NDArray[np.float32], points: int) -> int:
     return int(np.flatnonzero(shift > _NEGLIGIBLE_SHIFT * shift[0])[-1])
 
 
-def _rows_by_plane(
+def _fewest_rows(
     specimen: Specimen,
     planes: list[Plane],
     factors: dict[int, NDArray[np.float32]],
-    across: NDArray[np.float64],
     passage: Passage,
-) -> list[NDArray[np.bool_]]:
-    """Return the rows on which each plane acts, for coordinates across the rows [Å]."""
-    sampling = specimen.box / passage.points
-    reaches = {number: _reach(factor, passage.points) for number, factor in factors.items()}
-    own = sampling * np.array([reaches[int(number)] for number in specimen.numbers])
-    return [
-        active_rows(across[plane.atoms], own[plane.atoms], sampling, passage.points)
-        for plane in planes
-    ]
+) -> tuple[list[NDArray[np.bool_]], bool]:
+    """Return the rows on which each plane acts, and whether they are laid along y to be fewer."""
+    points = passage.points
+    sampling = specimen.box / points
+    by_element = {number: sampling * _reach(factor, points) for number, factor in factors.items()}
+    reaches = np.array([by_element[int(number)] for number in specimen.numbers])
+    along_x, along_y = (
+        [
+            active_rows(
+                specimen.positions[plane.atoms, axis], reaches[plane.atoms], sampling, points
+            )
+            for plane in planes
+        ]
+        for axis in (1, 0)
+    )
+    turned = bool(np.sum(along_y) < np.sum(along_x))
+    return (along_y if turned else along_x), turned
 
 
 class _Optics:
@@ -262,6 +267,7 @@ class _Optics:
         self.phase_per_angstrom = (
             -np.pi * electron_wavelength(passage.energy_kev) * band.frequencies**2
         )
+        self.propagators: dict[float, Array] = {}
 
     def transmitted(
         self, spectrum: Array | None, potential: Array, active: NDArray[np.bool_]
@@ -313,10 +319,13 @@ class _Optics:
 
     def propagated(self, spectrum: Array, distance: float) -> Array:
         """Return the block after a distance [Å], in the Fresnel approximation."""
-        phases = np.exp(1j * distance * self.phase_per_angstrom).astype(np.complex64)
-        phases = self.arrays.asarray(phases)
-        spectrum *= phases[:, None]
-        spectrum *= phases
+        # Most planes are equally far apart; to the rounding nothing is sensitive.
+        distance = round(distance, 6)
+        if distance not in self.propagators:
+            phases = np.exp(1j * distance * self.phase_per_angstrom)
+            both = (phases[:, None] * phases).astype(np.complex64)
+            self.propagators[distance] = self.arrays.asarray(both)
+        spectrum *= self.propagators[distance]
         return spectrum
 
     def stored(self, spectrum: Array) -> NDArray[np.complex64]:
