@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exitwave.atom_planes import mean_variance, shared_among_planes
@@ -19,6 +19,7 @@ def shares(heights, distance, mean_distance):
     return np.array([plane.height for plane in planes]), weights
 
 
+@settings(deadline=None)
 @given(HEIGHTS, st.floats(0.25, 1.0))
 def test_the_moments_are_those_of_an_atom(heights, distance):
     heights = [0.0, *heights]
@@ -32,6 +33,7 @@ def test_the_moments_are_those_of_an_atom(heights, distance):
     np.testing.assert_allclose(found, 0.12, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(HEIGHTS, st.floats(0.25, 1.0))
 def test_planes_descend_at_multiples_of_their_distance(heights, distance):
     places, weights = shares([0.0, *heights], distance, 0.12)

@@ -1,7 +1,7 @@
 """Rows on which atoms act, and their blocks."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exitwave.row_blocks import active_rows, blocks
@@ -12,6 +12,7 @@ def test_rows_within_reach_are_active_across_the_border():
     np.testing.assert_array_equal(np.flatnonzero(active), [0, 1, 2, 3, 16, 38, 39])
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 8))
 def test_blocks_cover_every_row_once(active, most):
     found = list(blocks(np.array(active), most))

@@ -83,7 +83,7 @@ class Multislice(Section):
     """Distance of the points of the wave (paper)."""
     slice_thickness_angstrom: Annotated[float, Field(gt=0, le=5)] = 0.2
     """Thickness of the slices (paper); with `fourier` the distance of the planes, for which 0.4
-    is fine enough."""
+    is fine enough (0.2 with frozen phonons)."""
     projection: Literal["finite", "infinite"] = "finite"
     """abTEM's projection of the atomic potentials onto the slices; not read with `fourier`."""
     parametrization: Literal["lobato", "kirkland", "peng"] = "lobato"
