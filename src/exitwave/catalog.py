@@ -36,12 +36,12 @@ from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exitwave import inputs, provenance
+from exitwave.atomic_scattering import known_elements
 from exitwave.config.models import Materials, SplitByElements, SplitBySamples
 from exitwave.config.specs import canonical_json, read_spec
 from exitwave.database import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.materials import Counts, Material, Rejected, read_materials
-from exitwave.multislice import known_elements
 from exitwave.seeds import uniform_hash
 from exitwave.store import write_error
 

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from exitwave import provenance
 from exitwave.atomic_files import replacing, write_text
+from exitwave.atomic_scattering import known_elements
 from exitwave.catalog import limited
 from exitwave.config.models import Multislice
 from exitwave.convergence_study import Settings, Study, comparisons, read_study
@@ -39,7 +40,7 @@ from exitwave.grids import Grid
 from exitwave.imaging import smear_wave
 from exitwave.materials import Material, read_materials
 from exitwave.metrics import wave_error
-from exitwave.multislice import exit_wave, grid_points, known_elements, slice_thicknesses
+from exitwave.multislice import exit_wave, grid_points, slice_thicknesses
 from exitwave.parallel import map_tasks
 from exitwave.specimens import Specimen, build_specimen
 

@@ -111,13 +111,14 @@ def read_study(spec: str) -> Study:
 def _settled(multislice: Multislice) -> Multislice:
     """Leave nothing to be drawn: the study is of the discretisation alone.
 
-    Of a range of energies the lowest is taken, at which slices matter most, and potentials are
-    smeared where they would be displaced at random.
+    Of a range of energies the lowest is taken, at which slices matter most, potentials are smeared
+    where they would be displaced at random, and abTEM computes: projections are its alone.
     """
     energy = multislice.energy_kev
     return multislice.model_copy(
         update={
             "energy_kev": energy if isinstance(energy, float) else energy[0],
+            "method": "abtem",
             "thermal": "smeared",
             "debye_temperatures_kelvin": {},
         }

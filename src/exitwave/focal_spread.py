@@ -28,13 +28,9 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from exitwave.electrons import electron_wavelength
 from exitwave.microscope import MicroscopeDraw
-from exitwave.transfer import (
-    blur_envelope,
-    box_frequencies,
-    electron_wavelength,
-    temporal_envelope,
-)
+from exitwave.transfer import blur_envelope, box_frequencies, temporal_envelope
 
 Floats = NDArray[np.float64]
 

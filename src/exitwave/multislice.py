@@ -1,4 +1,4 @@
-"""The exit wave of one specimen, by abTEM's multislice.
+"""The exit wave of one specimen, by abTEM's multislice or by our own in Fourier space.
 
 >>> wave = exit_wave(specimen, Multislice())     # complex64, indexed [y, x]
 """
@@ -16,8 +16,10 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy import constants
 
+from exitwave.atomic_scattering import parametrization_class
 from exitwave.config.models import Multislice
 from exitwave.errors import SpecimenError
+from exitwave.fourier_multislice import Passage, fourier_wave
 from exitwave.specimens import Specimen
 
 # Vacuum above the highest atom [Å]. With abTEM's finite projection the tail of an atom's potential
@@ -161,7 +163,7 @@ def exit_wave(
     settings : Multislice
         Energy, sampling, slices, potentials.
     device : {'cpu', 'gpu'}
-        Where abTEM computes; ``gpu`` needs CuPy.
+        Where the wave is computed; ``gpu`` needs CuPy.
 
     Returns
     -------
@@ -172,8 +174,29 @@ def exit_wave(
     Raises
     ------
     SpecimenError
-        Where abTEM gives values that are not finite.
+        Where the wave has values that are not finite.
     """
+    wave = _fourier_wave if settings.method == "fourier" else _abtem_wave
+    values = wave(specimen, settings, device)
+    if not np.all(np.isfinite(values)):
+        raise SpecimenError("the multislice calculation gave values that are not finite")
+    return values
+
+
+def _fourier_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArray[np.complex64]:
+    passage = Passage(
+        energy_kev=single_energy(settings),
+        points=grid_points(settings, specimen.box),
+        stored_points=stored_points(settings, specimen.box),
+        plane_distance=settings.slice_thickness_angstrom,
+        exit_distance=settings.exit_distance_angstrom,
+        smearing_width=smearing_width(settings),
+        parametrization=settings.parametrization,
+    )
+    return fourier_wave(specimen, passage, device)
+
+
+def _abtem_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArray[np.complex64]:
     import abtem
 
     top, thicknesses = slice_thicknesses(specimen.positions[:, 2], settings)
@@ -197,8 +220,6 @@ def exit_wave(
         array = waves.to_cpu().array
     # abTEM's first index is x.
     wave = np.ascontiguousarray(array.T)
-    if not np.all(np.isfinite(wave)):
-        raise SpecimenError("the multislice calculation gave values that are not finite")
     return crop_band(wave, stored_points(settings, specimen.box))
 
 
@@ -216,22 +237,10 @@ def _abtem_settings(settings: Multislice, device: str) -> dict[str, Any]:
 
 
 def _parametrization(settings: Multislice) -> Any:
-    from abtem import parametrizations
-
-    classes = {
-        "lobato": parametrizations.LobatoParametrization,
-        "kirkland": parametrizations.KirklandParametrization,
-        "peng": parametrizations.PengParametrization,
-    }
     width = smearing_width(settings)
-    return classes[settings.parametrization](sigmas=dict.fromkeys(chemical_symbols[1:], width))
-
-
-def known_elements(parametrization: str) -> frozenset[int]:
-    """Return the atomic numbers for which a parametrisation has values."""
-    settings = Multislice.model_validate({"parametrization": parametrization})
-    parameters = _parametrization(settings).parameters
-    return frozenset(chemical_symbols.index(symbol) for symbol in parameters)
+    return parametrization_class(settings.parametrization)(
+        sigmas=dict.fromkeys(chemical_symbols[1:], width)
+    )
 
 
 def crop_band(wave: NDArray[np.complex64], size: int) -> NDArray[np.complex64]:

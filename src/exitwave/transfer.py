@@ -14,21 +14,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import constants
 
+from exitwave.electrons import electron_wavelength
 from exitwave.microscope import MicroscopeDraw
 
 Floats = NDArray[np.float64]
-
-
-def electron_wavelength(energy_kev: float) -> float:
-    """Return the relativistic de Broglie wavelength [Å] of electrons of an energy [keV].
-
-    λ = h c / sqrt(E (2 m c² + E)); Kirkland, Advanced Computing in Electron Microscopy, Eq. (2.5).
-    """
-    energy = 1e3 * energy_kev * constants.e
-    rest = constants.m_e * constants.c**2
-    return float(1e10 * constants.h * constants.c / math.sqrt(energy * (2 * rest + energy)))
 
 
 def aberration_phase(draw: MicroscopeDraw, defocus: float, kx: Floats, ky: Floats) -> Floats:

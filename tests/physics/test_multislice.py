@@ -7,13 +7,13 @@ from ase import Atoms
 from clusters import BOX, specimen
 from reference import propagated, relative_error
 
+from exitwave.atomic_scattering import known_elements
 from exitwave.config import Multislice
 from exitwave.multislice import (
     crop_band,
     exit_wave,
     fast_even_size,
     grid_points,
-    known_elements,
     mean_square_displacement,
     slice_thicknesses,
     smearing_width,

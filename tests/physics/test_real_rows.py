@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from exitwave.atomic_scattering import known_elements
 from exitwave.config import Multislice, Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials import read_materials
-from exitwave.multislice import known_elements
 from exitwave.specimens import build_specimen
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "c2db"

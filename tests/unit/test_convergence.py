@@ -180,13 +180,14 @@ def test_settings_finer_than_the_reference_are_refused() -> None:
 def test_nothing_is_left_to_be_drawn() -> None:
     drawn = {
         "energy_kev": [60.0, 80.0],
+        "method": "fourier",
         "thermal": "frozen_phonons",
         "debye_temperatures_kelvin": {"Mo": 450.0},
     }
     raw = {**RAW, "multislice": {**RAW["multislice"], **drawn}}
     study = read_study(specs.convergence_spec(parse_config(raw)))
     full = study.full(study.own)
-    assert (full.energy_kev, full.thermal) == (60.0, "smeared")
+    assert (full.energy_kev, full.thermal, full.method) == (60.0, "smeared", "abtem")
 
 
 def test_the_spec_knows_its_own_boxes_and_no_microscope() -> None:

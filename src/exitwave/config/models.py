@@ -76,12 +76,16 @@ class Multislice(Section):
     energy_kev: EnergyOrLimits = 50.0
     """Kinetic energy of the electrons (paper, Table 1), or two numbers between which it is
     drawn for each specimen (ours)."""
+    method: Literal["abtem", "fourier"] = "abtem"
+    """abTEM's multislice (paper), or our own in Fourier space: faster, and closer to a
+    converged wave (ours; `docs/physics.md`)."""
     sampling_angstrom: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     """Distance of the points of the wave (paper)."""
     slice_thickness_angstrom: Annotated[float, Field(gt=0, le=5)] = 0.2
-    """Thickness of the slices (paper)."""
+    """Thickness of the slices (paper); with `fourier` the distance of the planes, for which 0.4
+    is fine enough (0.2 with frozen phonons)."""
     projection: Literal["finite", "infinite"] = "finite"
-    """abTEM's projection of the atomic potentials onto the slices."""
+    """abTEM's projection of the atomic potentials onto the slices; not read with `fourier`."""
     parametrization: Literal["lobato", "kirkland", "peng"] = "lobato"
     """Atomic potentials, by abTEM's name."""
     thermal: Literal["smeared", "frozen_phonons"] = "smeared"
@@ -106,7 +110,7 @@ class Multislice(Section):
     pixel holds no more)."""
     fft: Literal["numpy", "fftw"] = "numpy"
     """FFT library that abTEM uses (ours); both give bit-identical reruns (FFTW then plans by
-    estimate)."""
+    estimate). `fourier` always takes SciPy's, on a GPU CuPy's."""
 
     @field_validator("debye_temperatures_kelvin")
     @classmethod

@@ -1,0 +1,94 @@
+"""Electron scattering factors of neutral atoms at rest, from their published parameters.
+
+>>> scattering_factor(42, "lobato", np.array([0.0, 1.0]))     # Mo at q = 0 and 1 1/Å
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from exitwave.errors import SpecimenError
+
+Floats = NDArray[np.float64]
+
+
+def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> Floats:
+    """Return the electron scattering factor [Å] of an element, in float64.
+
+    Parameters
+    ----------
+    number : int
+        Atomic number.
+    parametrization : {'lobato', 'kirkland', 'peng'}
+        I. Lobato and D. Van Dyck, Acta Cryst. A 70 (2014) 636; E. J. Kirkland, Advanced Computing
+        in Electron Microscopy, appendix C; L.-M. Peng, Micron 30 (1999) 625. abTEM brings the
+        numbers.
+    q_squared : array
+        Square of the spatial frequency, the inverse of a lattice spacing [1/Å²].
+
+    Raises
+    ------
+    SpecimenError
+        Where the parametrisation has no values for the element.
+    """
+    symbol = chemical_symbols[number]
+    parameters = published_parameters(parametrization)
+    if symbol not in parameters:
+        raise SpecimenError(
+            f"multislice.parametrization {parametrization} has no values for {symbol}; "
+            "take another parametrisation or leave out what contains this element"
+        )
+    return _SHAPES[parametrization](np.asarray(parameters[symbol], dtype=float), q_squared)
+
+
+def published_parameters(parametrization: str) -> dict[str, Any]:
+    """Return the parameters of all elements by their symbols."""
+    return dict(parametrization_class(parametrization)().parameters)
+
+
+def known_elements(parametrization: str) -> frozenset[int]:
+    """Return the atomic numbers for which a parametrisation has values."""
+    parameters = published_parameters(parametrization)
+    return frozenset(chemical_symbols.index(symbol) for symbol in parameters)
+
+
+def parametrization_class(parametrization: str) -> Any:
+    """Return abTEM's class of a parametrisation."""
+    from abtem import parametrizations
+
+    classes = {
+        "lobato": parametrizations.LobatoParametrization,
+        "kirkland": parametrizations.KirklandParametrization,
+        "peng": parametrizations.PengParametrization,
+    }
+    return classes[parametrization]
+
+
+def _lobato(parameters: Floats, q_squared: Floats) -> Floats:
+    total = np.zeros_like(q_squared)
+    for a, b in parameters.T:
+        reduced = 1 + b * q_squared
+        total += a * (1 + reduced) / reduced**2
+    return total
+
+
+def _kirkland(parameters: Floats, q_squared: Floats) -> Floats:
+    total = np.zeros_like(q_squared)
+    for a, b, c, d in parameters.T:
+        total += a / (q_squared + b) + c * np.exp(-d * q_squared)
+    return total
+
+
+def _peng(parameters: Floats, q_squared: Floats) -> Floats:
+    total = np.zeros_like(q_squared)
+    for a, b in parameters.T:
+        # b belongs to s = q / 2.
+        total += a * np.exp(-b * q_squared / 4)
+    return total
+
+
+_SHAPES = {"lobato": _lobato, "kirkland": _kirkland, "peng": _peng}
