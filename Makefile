@@ -39,6 +39,10 @@ demo: setup  ## run the demo through every stage (some minutes on two cores)
 test: setup lint  ## lint, type-check and run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+.PHONY: chaos
+chaos: setup  ## kill runs 30 times at random moments; what is run again must end the same
+	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/workflow/test_chaos.py
+
 .PHONY: lint
 lint: setup  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
