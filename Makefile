@@ -39,6 +39,14 @@ demo: setup  ## run the demo through every stage (some minutes on two cores)
 test: setup lint  ## lint, type-check and run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+.PHONY: chaos
+chaos: setup  ## kill runs 30 times at random moments; what is run again must end the same
+	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/workflow/test_chaos.py
+
+.PHONY: bench
+bench: setup  ## measure exit waves against abTEM and write docs/benchmarks.md (some minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/exit_waves.py --write
+
 .PHONY: lint
 lint: setup  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
