@@ -136,6 +136,7 @@ def require_a_sentence(error: ExitwaveError) -> None:
 
 @settings(FIXED, max_examples=200)
 @given(mutated_configs())
+@example({"datasets": {"a": {"split": {"by": "samples\n"}}}})
 def test_mutated_configurations(raw):
     try:
         config = parse_config(raw)

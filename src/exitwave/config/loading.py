@@ -36,7 +36,9 @@ def parse_config(raw: Any, source: str = "the configuration") -> Config:
     except ValidationError as error:
         # A wrong value of a common section is reported again for each data set that inherits it.
         sentences = list(dict.fromkeys(_sentences(error, raw)))
-        raise ExitwaveError(f"{source} is not valid. " + " ".join(sentences)) from None
+        # What was given may hold line breaks, and is told in one line.
+        text = " ".join(" ".join(sentences).split())
+        raise ExitwaveError(f"{source} is not valid. {text}") from None
 
 
 def load_config(*paths: Path) -> Config:
