@@ -52,9 +52,9 @@ def description(path: Path) -> str:
         "exitwave": f"{attributes['exitwave_version']}, commit {attributes['git_commit']}",
         "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
-    lines = [str(output), *(f"  {name:<10}{text}" for name, text in facts.items())]
+    lines = [str(output), *(f"  {name:<12}{text}" for name, text in facts.items())]
     for name, entries in inputs.recorded(attributes).items():
-        lines += [f"  {name:<10}{_told(entry)}" for entry in entries]
+        lines += [f"  {name:<12}{_told(entry)}" for entry in entries]
     lines += ["  spec", *(f"    {line}" for line in _readable(spec).splitlines())]
     return "\n".join([*lines, "", *_remedy(output, attributes)])
 
