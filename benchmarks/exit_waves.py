@@ -35,6 +35,7 @@ from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
 from exitwave import fourier_multislice
+from exitwave.backend import processor_name
 from exitwave.config import Multislice, Structure
 from exitwave.materials import read_materials
 from exitwave.multislice import crop_band, exit_wave, smearing_width, stored_points
@@ -213,7 +214,7 @@ def report(found: list[Specimen], table: dict[str, Measured], held: dict[str, fl
         f"atoms, {min(heights):.1f} to {max(heights):.1f} Å high. One thread, processor time; "
         "medians, and in brackets the least and the most.",
         "",
-        f"{datetime.date.today()}, {_processor()}, Python {platform.python_version()}, "
+        f"{datetime.date.today()}, {processor_name()}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}, SciPy {scipy.__version__}, abTEM {abtem.__version__}; GPU: not"
         " measured.",
         "",
@@ -241,15 +242,6 @@ def _range(values: list[float], form: str) -> str:
     if not values:
         return "-"
     return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
-def _processor() -> str:
-    description = Path("/proc/cpuinfo")
-    if description.exists():
-        for line in description.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def write_section(page: Path, text: str) -> None:

@@ -55,7 +55,7 @@ def device_name() -> str:
     """Return the name of the GPU, or of the processor where there is none."""
     gpus = _gpus()
     if not gpus:
-        return _processor_name()
+        return processor_name()
     if backend_name() == "tensorflow":
         import tensorflow as tf
 
@@ -63,7 +63,8 @@ def device_name() -> str:
     return str(gpus[0].device_kind)
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
+    """Return the name of the processor."""
     description = Path("/proc/cpuinfo")
     if description.exists():
         for line in description.read_text().splitlines():

@@ -103,11 +103,11 @@ def test_every_result_names_its_inputs_and_the_database(made, exitwave):
     database = of_file(made / "rows.db")
     for result in RESULTS:
         said = exitwave("provenance", result)
-        assert f"database  rows.db ({database['digest']}, {database['bytes']} bytes)" in said
-        for word in ("algorithm version", "commit", "numpy", "seed      1"):
+        assert f"database    rows.db ({database['digest']}, {database['bytes']} bytes)" in said
+        for word in ("algorithm version", "commit", "numpy", "seed        1"):
             assert word in said, word
     said = exitwave("provenance", "networks/unet/history.csv")
-    assert f"training  {TRAINING} ({content_digest(made / TRAINING)})" in said
+    assert f"training    {TRAINING} ({content_digest(made / TRAINING)})" in said
     assert "learning_rate: 0.0005" in said
 
 
