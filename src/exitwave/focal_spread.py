@@ -88,8 +88,7 @@ def transferred_power(draw: MicroscopeDraw, power: Floats, box: float) -> Floats
     box : float
         Side of the exit wave's box [Å].
     """
-    k = box_frequencies(len(power), box)
-    square = k[np.newaxis, :] ** 2 + k[:, np.newaxis] ** 2
+    square = _squares(box_frequencies(len(power), box))
     if not _incoherent(draw):
         return power * (temporal_envelope(draw, square) * blur_envelope(draw, square)) ** 2
     blurred = blurred_power(draw, power, box)
@@ -100,8 +99,7 @@ def transferred_power(draw: MicroscopeDraw, power: Floats, box: float) -> Floats
 
 def blurred_power(draw: MicroscopeDraw, power: Floats, box: float) -> Floats:
     """Return the power of each Fourier component behind the blur alone; see `transferred_power`."""
-    k = box_frequencies(len(power), box)
-    square = k[np.newaxis, :] ** 2 + k[:, np.newaxis] ** 2
+    square = _squares(box_frequencies(len(power), box))
     return power * blur_envelope(draw, square) ** 2
 
 
@@ -135,7 +133,7 @@ def choose_modes(
         return None
     k = box_frequencies(len(power), box)
     kept = np.abs(k) <= limit
-    square = k[kept][np.newaxis, :] ** 2 + k[kept][:, np.newaxis] ** 2
+    square = _squares(k[kept])
     blurred = blurred_power(draw, power, box)[np.ix_(kept, kept)] / len(power) ** 4
     _, squares, shares = _by_square(draw, blurred, square)
     # The mean square of twice the real part of the scattered wave.
@@ -152,6 +150,11 @@ def choose_modes(
     tables = _coherence(draw, entries, squares) * root @ vectors[:, ::-1][:, :count]
     tables /= np.sqrt(values[::-1][:count])
     return Modes(np.ascontiguousarray(tables.T, dtype=np.float32), step)
+
+
+def _squares(k: Floats) -> Floats:
+    """Squared frequencies of the plane [1/Å²], from those along either axis [1/Å]."""
+    return k[np.newaxis, :] ** 2 + k[:, np.newaxis] ** 2
 
 
 def _incoherent(draw: MicroscopeDraw) -> bool:

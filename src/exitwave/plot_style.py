@@ -33,7 +33,7 @@ from exitwave.atomic_files import replacing, write_text
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, RED, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
-GREY, PALE = "#6B6B6B", "#D9D9D9"
+GREY = "#6B6B6B"
 
 SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Colours of lines and points, in the order of their use."""

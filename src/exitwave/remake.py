@@ -2,8 +2,8 @@
 
 >>> print(description(Path("results/mos2/exit_waves/000.nc")))
 results/mos2/exit_waves/000.nc
-  stage     simulate, algorithm version 1
-  seed      1
+  stage       simulate, algorithm version 1
+  seed        1
 ...
 """
 

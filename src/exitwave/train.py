@@ -43,21 +43,13 @@ from exitwave.errors import ExitwaveError
 from exitwave.network import build_network
 from exitwave.seeds import generator
 from exitwave.store import content_digest, write_error
-from exitwave.trained_network import (
-    TrainedNetwork,
-    load_network,
-    parse_settings,
-    predict_waves,
-    save_network,
-)
+from exitwave.trained_network import parse_settings, save_network
 
 if TYPE_CHECKING:
     import keras
     from tensorboardX.event_file_writer import EventsWriter
 
     from exitwave.loader import SeriesBatches
-
-__all__ = ["TrainedNetwork", "load_network", "predict_waves", "train_network"]
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from exitwave.checkpoints import Checkpoints, EpochRecord
 from exitwave.config import Config, Network
 from exitwave.config.specs import train_spec
 from exitwave.errors import ExitwaveError
-from exitwave.train import load_network, predict_waves, train_network
+from exitwave.train import train_network
+from exitwave.trained_network import load_network, predict_waves
 
 RUN = "import sys, exitwave.cli; sys.exit(exitwave.cli.main(sys.argv[1:]))"
 
@@ -333,7 +334,8 @@ def test_a_broken_network_is_named(name, trained, tmp_path):
 JAX = """
 import json, sys
 from pathlib import Path
-from exitwave.train import load_network, predict_waves, train_network
+from exitwave.train import train_network
+from exitwave.trained_network import load_network, predict_waves
 from epoch_files import make_series
 spec, training, validation, output = sys.argv[1:]
 train_network(spec, json.loads(training), [validation], Path(output))
