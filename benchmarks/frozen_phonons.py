@@ -27,7 +27,7 @@ from exitwave.specimens import Specimen, build_specimen
 from exitwave.thermal import displacement_widths, frozen_phonon_waves
 
 STRUCTURE = Structure(box_angstrom=25.6, flake_radius_angstrom=(7.0, 9.5), tilt_degrees=(3.0, 3.0))
-SMEARED = Multislice(projection="infinite")
+SMEARED = Multislice(method="abtem", projection="infinite")
 BLUR = 1.0  # the middle of Table 1's range [Å]
 
 Waves = NDArray[np.complexfloating]

@@ -64,7 +64,7 @@ class Comparison:
         return reference.resampled(wave, self.size)
 
     def production(self, **keys) -> np.ndarray:
-        wave = exit_wave(self.specimen, Multislice(**keys)).astype(complex)
+        wave = exit_wave(self.specimen, Multislice(method="abtem", **keys)).astype(complex)
         # A coarse grid holds less than the band.
         return wave if len(wave) == self.size else padded(wave, self.size)
 

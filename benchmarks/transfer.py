@@ -30,7 +30,7 @@ MODELS = ("quasi_coherent", "incoherent")
 def flakes() -> dict[str, NDArray[np.complex64]]:
     """Exit wave - 1 of a flake of each kind."""
     materials = read_materials("monolayers", "", 8)[0]
-    settings = Multislice(projection="infinite", slice_thickness_angstrom=0.5)
+    settings = Multislice(slice_thickness_angstrom=0.4)
     waves = {}
     for formula, support in FLAKES:
         material = next(material for material in materials if material.formula == formula)

@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from exitwave.errors import SpecimenError
+from exitwave.errors import ExitwaveError, SpecimenError
 
 Floats = NDArray[np.float64]
+
+_FILES = {"lobato": "lobato.json", "kirkland": "kirkland.json", "peng": "peng_high.json"}
 
 
 def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> Floats:
@@ -45,9 +51,15 @@ def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> F
     return _SHAPES[parametrization](np.asarray(parameters[symbol], dtype=float), q_squared)
 
 
+@functools.cache
 def published_parameters(parametrization: str) -> dict[str, Any]:
     """Return the parameters of all elements by their symbols."""
-    return dict(parametrization_class(parametrization)().parameters)
+    # abTEM's file and not its class: importing abTEM takes each process seconds and 200 MB.
+    package = importlib.util.find_spec("abtem")
+    if package is None or package.origin is None:
+        raise ExitwaveError("abTEM is not installed, whose atomic parameters are needed.")
+    folder = Path(package.origin).parent / "parametrizations" / "data"
+    return dict(json.loads((folder / _FILES[parametrization]).read_text()))
 
 
 def known_elements(parametrization: str) -> frozenset[int]:

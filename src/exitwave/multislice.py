@@ -15,6 +15,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy import constants
+from threadpoolctl import threadpool_limits
 
 from exitwave.atomic_scattering import parametrization_class
 from exitwave.config.models import Multislice
@@ -193,7 +194,9 @@ def _fourier_wave(specimen: Specimen, settings: Multislice, device: str) -> NDAr
         smearing_width=smearing_width(settings),
         parametrization=settings.parametrization,
     )
-    return fourier_wave(specimen, passage, device)
+    # Shared out over threads, a matrix product is rounded differently.
+    with threadpool_limits(1, user_api="blas"):
+        return fourier_wave(specimen, passage, device)
 
 
 def _abtem_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArray[np.complex64]:

@@ -23,5 +23,5 @@ def scattered_wave(name: str = "2H-MoS2") -> NDArray[np.complex64]:
     """
     material = read_materials("monolayers", f"name={name}", 8)[0][0]
     specimen = build_specimen(material, Structure(), 1, "test", 0)
-    settings = Multislice(projection="infinite", slice_thickness_angstrom=1.0)
+    settings = Multislice(method="abtem", projection="infinite", slice_thickness_angstrom=1.0)
     return exit_wave(specimen, settings) - np.complex64(1)

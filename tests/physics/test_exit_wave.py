@@ -21,8 +21,8 @@ from exitwave import multislice
 from exitwave.config import Multislice
 from exitwave.multislice import exit_wave, grid_points, slice_thicknesses, smearing_width
 
-FINITE = Multislice()
-INFINITE = Multislice(projection="infinite")
+FINITE = Multislice(method="abtem")
+INFINITE = Multislice(method="abtem", projection="infinite")
 STORED = 120
 
 
@@ -44,7 +44,9 @@ def test_the_finite_projection_converges_to_the_reference(reference_cluster):
         relative_error(
             exit_wave(
                 specimen(*mixed_cluster()),
-                Multislice(sampling_angstrom=sampling, slice_thickness_angstrom=0.1),
+                FINITE.model_copy(
+                    update={"sampling_angstrom": sampling, "slice_thickness_angstrom": 0.1}
+                ),
             ),
             truth,
         )
@@ -58,7 +60,7 @@ def test_the_finite_projection_converges_to_the_reference(reference_cluster):
 @pytest.mark.parametrize(("precision", "error"), [("float32", 1e-8), ("float64", 2e-12)])
 def test_the_wave_agrees_with_an_independent_multislice(monkeypatch, projection, precision, error):
     """From the same projected potentials; Eq. (A.1) asked for is 1e-4 and 1e-6."""
-    settings = Multislice(projection=projection, sampling_angstrom=0.08)
+    settings = Multislice(method="abtem", projection=projection, sampling_angstrom=0.08)
     defaults = multislice._abtem_settings
     monkeypatch.setattr(
         multislice, "_abtem_settings", lambda *keys: {**defaults(*keys), "precision": precision}
@@ -116,7 +118,9 @@ def test_a_light_atom_is_a_weak_phase_object(projection):
 
 def weak_phase_error(projection, energy):
     # Hydrogen, the weakest atom, is made weaker still by a vibration of 0.3 Å.
-    settings = Multislice(projection=projection, energy_kev=energy, temperature_kelvin=13200.0)
+    settings = Multislice(
+        method="abtem", projection=projection, energy_kev=energy, temperature_kelvin=13200.0
+    )
     width = smearing_width(settings)
     assert width == pytest.approx(0.3, abs=0.01)
     wave = exit_wave(specimen([1], [[5.0, 7.0, 0.0]]), settings)

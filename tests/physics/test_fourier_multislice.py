@@ -21,7 +21,7 @@ from test_real_rows import SAMPLE
 from threadpoolctl import threadpool_limits
 
 from exitwave import fourier_multislice
-from exitwave.atomic_scattering import known_elements, scattering_factor
+from exitwave.atomic_scattering import known_elements, published_parameters, scattering_factor
 from exitwave.config import Multislice, Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials import read_materials
@@ -71,7 +71,7 @@ def test_the_wave_agrees_with_the_reference(request, step, errors, name):
 def test_planes_at_04_are_closer_to_the_reference_than_abtem_at_02(request, name):
     truth = resampled(request.getfixturevalue(f"reference_{name}"), 120)
     atoms = specimen(*ATOMS[name]())
-    error = relative_error(exit_wave(atoms, Multislice()), truth)
+    error = relative_error(exit_wave(atoms, Multislice(method="abtem")), truth)
     assert relative_error(exit_wave(atoms, fourier()), truth) < error / 5
 
 
@@ -133,7 +133,12 @@ def test_atoms_at_rest_agree_with_abtem_on_finer_and_finer_points():
         relative_error(
             exit_wave(
                 atoms,
-                Multislice(sampling_angstrom=sampling, slice_thickness_angstrom=0.1, **keys),
+                Multislice(
+                    method="abtem",
+                    sampling_angstrom=sampling,
+                    slice_thickness_angstrom=0.1,
+                    **keys,
+                ),
             ),
             ours.astype(complex),
         )
@@ -335,3 +340,13 @@ def test_specimens_of_real_rows_agree_with_the_reference():
         atoms = build_specimen(material, structure, 1, "c2db", 0)
         truth = converged(atoms.numbers, atoms.positions, atoms.box)
         assert relative_error(exit_wave(atoms, fourier()), truth) < 3e-5
+
+
+@pytest.mark.parametrize("name", PARAMETRIZATIONS)
+def test_the_atomic_parameters_are_abtems(name):
+    """They are read from its file, for importing it takes seconds."""
+    theirs = PARAMETRIZATIONS[name]().parameters
+    ours = published_parameters(name)
+    assert ours.keys() == theirs.keys()
+    for symbol, values in theirs.items():
+        np.testing.assert_array_equal(ours[symbol], values)

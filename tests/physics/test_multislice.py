@@ -69,7 +69,7 @@ def test_the_lowest_atom_is_in_the_middle_of_its_slice(projection, step):
 @pytest.mark.parametrize("step", [0.2, 0.4, 0.7, 2.0])
 def test_the_exit_plane_is_at_its_documented_distance(projection, step):
     settings = Multislice(
-        slice_thickness_angstrom=step, projection=projection, sampling_angstrom=0.06
+        method="abtem", slice_thickness_angstrom=step, projection=projection, sampling_angstrom=0.06
     )
     wave = exit_wave(specimen([6], [[6.0, 6.0, 0.0]]), settings).astype(complex)
     atoms = Atoms("C", positions=[[6.0, 6.0, 4.0]], cell=[BOX, BOX, 8.0])
@@ -101,15 +101,19 @@ def test_the_exit_plane_is_at_its_documented_distance(projection, step):
     assert distances[np.argmin(errors)] == pytest.approx(3.0, abs=0.05)
 
 
-def test_a_wave_is_indexed_y_then_x():
-    wave = exit_wave(specimen([42], [[3.0, 8.0, 0.0]]), Multislice(sampling_angstrom=0.1))
+@pytest.mark.parametrize("method", ["abtem", "fourier"])
+def test_a_wave_is_indexed_y_then_x(method):
+    settings = Multislice(method=method, sampling_angstrom=0.1)
+    wave = exit_wave(specimen([42], [[3.0, 8.0, 0.0]]), settings)
     row, column = np.unravel_index(np.argmax(np.abs(wave - 1)), wave.shape)
     spacing = BOX / len(wave)
     assert (column * spacing, row * spacing) == pytest.approx((3.0, 8.0), abs=spacing)
 
 
-def test_the_phase_is_positive_and_vacuum_is_one():
-    wave = exit_wave(specimen([6], [[6.0, 6.0, 0.0]]), Multislice(sampling_angstrom=0.1))
+@pytest.mark.parametrize("method", ["abtem", "fourier"])
+def test_the_phase_is_positive_and_vacuum_is_one(method):
+    settings = Multislice(method=method, sampling_angstrom=0.1)
+    wave = exit_wave(specimen([6], [[6.0, 6.0, 0.0]]), settings)
     assert wave[60, 60].imag > 0.1
     assert np.abs(wave[0, 0] - 1) < 0.01
     assert np.mean(np.abs(wave) ** 2) == pytest.approx(1.0, abs=2e-3)
@@ -117,7 +121,7 @@ def test_the_phase_is_positive_and_vacuum_is_one():
 
 @pytest.mark.parametrize("fft", ["numpy", "fftw"])
 def test_a_wave_is_the_same_twice(fft):
-    settings = Multislice(projection="infinite", sampling_angstrom=0.1, fft=fft)
+    settings = Multislice(method="abtem", projection="infinite", sampling_angstrom=0.1, fft=fft)
     atoms = specimen([42, 16], [[3.0, 8.0, 0.0], [5.0, 5.0, 1.5]])
     np.testing.assert_array_equal(exit_wave(atoms, settings), exit_wave(atoms, settings))
 

@@ -17,7 +17,12 @@ from exitwave.thermal import (
 )
 
 BOX = 9.6
-COARSE = {"projection": "infinite", "sampling_angstrom": 0.1, "slice_thickness_angstrom": 0.5}
+COARSE = {
+    "method": "abtem",
+    "projection": "infinite",
+    "sampling_angstrom": 0.1,
+    "slice_thickness_angstrom": 0.5,
+}
 # Equal mean square displacements: all atoms are carbon, and hot, so that there is much to see.
 HOT = {**COARSE, "debye_mass_dalton": 12.011, "temperature_kelvin": 900.0}
 

@@ -154,7 +154,7 @@ def test_a_machine_on_which_nothing_works_is_no_data_set(tmp_path, monkeypatch):
 
 def test_each_sample_has_its_own_energy_from_the_range(tmp_path, reference):
     coarse = configuration().datasets["small"].multislice.model_dump(mode="json")
-    ranged = configuration(multislice={**coarse, "energy_kev": [60, 80]})
+    ranged = configuration(multislice={**coarse, "method": "abtem", "energy_kev": [60, 80]})
     store, _ = make_exit_waves(tmp_path, ranged)
     with StoreReader(reference) as fixed, StoreReader(store) as drawn:
         assert set(fixed.column("energy")) == {50.0}

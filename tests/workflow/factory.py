@@ -27,7 +27,6 @@ TINY = {
             "multislice": {
                 "sampling_angstrom": 0.2,
                 "slice_thickness_angstrom": 1.0,
-                "projection": "infinite",
             },
             "microscope": {
                 "sampling_angstrom": [0.39, 0.41],

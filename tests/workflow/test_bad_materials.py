@@ -51,8 +51,7 @@ def factory(tmp_path):
             "strained": {
                 **TINY["datasets"]["tiny"],
                 "shards": 1,
-                # The way does not matter here, and this one is quick.
-                "multislice": {**TINY["datasets"]["tiny"]["multislice"], "method": "fourier"},
+                "multislice": TINY["datasets"]["tiny"]["multislice"],
                 "materials": {"source": str(tmp_path / "rows.db")},
                 "epochs": {"image_size_px": 32, "training_epochs": 1},
             }
