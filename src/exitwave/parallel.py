@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
+# glibc's limits above which freed memory goes back to the system.
+_KEPT_MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+
 # A worker may also die of something else, twice in a row at most.
 _TRIALS_ALONE = 3
 
@@ -74,6 +77,10 @@ def _over_dask(
     dask.config.set({"logging.distributed": "critical"})
     # A task is asked about at its worker's first death, see `_alone`.
     dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    # Dask makes a worker give back each array's memory at once. To fetch it again, page by page,
+    # took as long as the multislice itself.
+    environment = {f"distributed.nanny.pre-spawn-environ.{key}": 2**25 for key in _KEPT_MEMORY}
+    dask.config.set(environment)
     from distributed import Client, KilledWorker, LocalCluster, Security, as_completed
 
     # TLS with a certificate that lives as long as the job: on a shared node every user can reach
