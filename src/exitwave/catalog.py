@@ -138,23 +138,25 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
         See `exitwave.materials.read_materials`; also where one side of the split stays empty.
     """
     values = _parsed_spec(spec)
+    made_from = source or values.materials.source
+    database = _database(made_from)
     accepted, rejected, counts = read_materials(
-        source or values.materials.source,
+        made_from,
         values.materials.selection,
         values.materials.max_atoms,
         known_elements(values.parametrization),
     )
+    if database != _database(made_from):
+        raise ExitwaveError(
+            f"{made_from} was changed while it was read; wait until it is whole and run again."
+        )
     taken = limited(accepted, values.materials.limit, values.seed, values.dataset)
     samples = [sample for material in taken for sample in _samples(material, values)]
     _require_both_sides(taken, samples, values)
     shards = _shards(samples, values)
-    made_from = source or values.materials.source
     summary = {
         **_summary(taken, shards, rejected, counts, len(accepted)),
-        **provenance.attributes(
-            spec,
-            {} if made_from == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(made_from))]},
-        ),
+        **provenance.attributes(spec, database),
     }
     _write_manifests(output / "shards", values.dataset, shards, taken)
     _write(output / "materials.csv", _materials_table(taken, shards))
@@ -163,6 +165,11 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
     _write(output / "summary.json", json.dumps(summary, indent=1) + "\n")
     _report(summary, values.dataset)
     return summary
+
+
+def _database(source: str) -> inputs.Inputs:
+    """Return the entry of the database that is read; the built-in table is none."""
+    return {} if source == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(source))]}
 
 
 def _parsed_spec(spec: str) -> _CatalogSpec:

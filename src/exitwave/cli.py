@@ -6,6 +6,7 @@ Modules are imported when their command runs, since TensorFlow and abTEM take se
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("exitwave").setLevel(logging.INFO)
     try:
-        options.run(options)
+        with _only_writer(options):
+            options.run(options)
     except ExitwaveError as error:
         print(f"exitwave: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -50,6 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("exitwave: interrupted; finished samples are kept.", file=sys.stderr)  # noqa: T201
         return 130
     return 0
+
+
+def _only_writer(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """Return the lock of what the command makes; commands that only look at files need none."""
+    if not hasattr(options, "output"):
+        return contextlib.nullcontext()
+    from exitwave.one_writer import one_writer
+
+    return one_writer(options.output)
 
 
 def keep_out_of_the_home_folder() -> None:

@@ -15,6 +15,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,7 +89,8 @@ class StoreWriter:
         self.path = Path(path)
         self.schema = schema
         self.sizes = {**sizes, **FIXED_SIZES}
-        self._temporary = self.path.with_name(f".{self.path.name}.tmp")
+        # Its own, should two jobs ever write the same store where files cannot be locked.
+        self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         self._atoms: list[dict[str, NDArray[Any]] | None] = [None] * sizes["sample"]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ CARRIERS = {
     "inputs",
     "journal",
     "layout",
+    "one_writer",
     "parallel",
     "provenance",
     "schemas",
