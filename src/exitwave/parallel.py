@@ -10,10 +10,13 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
+
+from exitwave.errors import ExitwaveError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -115,6 +118,12 @@ def _over_dask(
         suspects = []
         for future in completed:
             index, result = indices.pop(future.key), _outcome(future)
+            if isinstance(result, CancelledError):
+                # Nobody here cancels a task.
+                raise ExitwaveError(
+                    "The Dask scheduler was lost, and with it the samples under way; finished "
+                    "samples are kept, so run again."
+                )
             if isinstance(result, KilledWorker):
                 suspects.append(index)
             else:

@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import ase.db
@@ -12,6 +13,7 @@ import pytest
 from ase import Atoms
 from ase.data import chemical_symbols
 
+from exitwave import catalog
 from exitwave.catalog import Manifest, ManifestSample, build_catalog, element_set, read_manifest
 from exitwave.config import specs
 from exitwave.config.models import Config
@@ -284,6 +286,22 @@ def test_rows_that_lack_a_compared_key_are_counted_and_reported(tmp_path, caplog
     assert (summary["rows"], summary["matched"]) == (11, 8)
     assert summary["lacking_keys"] == {"gap": 3}
     assert "3 of 11 rows lack the key 'gap'" in caplog.text
+
+
+def test_a_database_that_is_replaced_while_it_is_read_is_told(tmp_path, pairs, monkeypatch):
+    source = tmp_path / "rows.db"
+    shutil.copy(pairs, source)
+
+    def replaced(*arguments):
+        found = read_materials(*arguments)
+        source.unlink()
+        database(source, [honeycomb("B", "N")])
+        return found
+
+    monkeypatch.setattr(catalog, "read_materials", replaced)
+    with pytest.raises(ExitwaveError, match="was changed while it was read"):
+        build_catalog(spec(materials={"source": str(source)}), tmp_path / "catalog")
+    assert not (tmp_path / "catalog").exists()
 
 
 def test_another_source_can_take_the_place_of_the_spec(tmp_path, pairs):

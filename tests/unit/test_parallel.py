@@ -1,10 +1,15 @@
 """Tasks over processes: every task answers once, a failing one costs only itself."""
 
 import os
+import resource
 import time
 
+import dask
+import distributed
+import psutil
 import pytest
 
+from exitwave.errors import ExitwaveError
 from exitwave.parallel import map_tasks
 
 
@@ -65,3 +70,38 @@ def environment(_):
 
 def test_no_task_is_no_work():
     assert list(map_tasks(work, [], 2, "test")) == []
+
+
+def test_memory_that_runs_out_costs_only_its_task():
+    """The limit of the system is real, and the worker goes on."""
+    results = dict(map_tasks(work_in_little_memory, [10, 10_000, 20], 2, "test"))
+    assert isinstance(results.pop(1), MemoryError)
+    assert results == {0: 10, 2: 20}
+
+
+def work_in_little_memory(megabytes):
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (used + 500 * 2**20, hard))
+    try:
+        return len(bytearray(megabytes * 2**20)) // 2**20
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def test_a_lost_scheduler_ends_the_run_in_a_sentence():
+    results = map_tasks(slow_work, list(range(20)), 2, "test")
+    next(results)
+    cluster = distributed.Client.current().cluster
+    cluster.sync(cluster.scheduler.close)
+    with (
+        # Dask looks for it for half a minute.
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+        pytest.raises(ExitwaveError, match=r"scheduler was lost.*finished samples are kept"),
+    ):
+        list(results)
+
+
+def slow_work(task):
+    time.sleep(0.2)
+    return task
