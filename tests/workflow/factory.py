@@ -90,15 +90,20 @@ class Factory:
         )
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start snakemake as the head of a process group of its own."""
-        return subprocess.Popen(
-            self.command(*options),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=self.environment(ROOT),
-            start_new_session=True,
-        )
+        """Start snakemake as the head of a process group; what it says goes to a file."""
+        with self.said_by_the_started.open("wb") as said:
+            return subprocess.Popen(
+                self.command(*options),
+                cwd=ROOT,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env=self.environment(ROOT),
+                start_new_session=True,
+            )
+
+    @property
+    def said_by_the_started(self) -> Path:
+        return self.folder / "said.txt"
 
     def environment(self, checkout: Path) -> dict[str, str]:
         return {
