@@ -4,6 +4,7 @@
 #   snakemake --configfile config/paper.yaml              the paper's data sets and networks
 #   snakemake --profile slurm --configfile ...            the same on a cluster
 #   snakemake convergence --configfile ...                how fine must the multislice be?
+#   snakemake crate --configfile ...                      an RO-Crate of the finished run
 #
 # What is computed stands in config/, where and with which resources in profiles/.
 # Every rule calls one command of the same name's module in src/exitwave/:
@@ -39,6 +40,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/convergence.smk"
+include: "workflow/rules/crate.smk"
 
 
 rule all:

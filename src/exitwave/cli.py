@@ -146,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_output(report, "the HTML file")
 
+    crate = command("crate", "describe a finished run as an RO-Crate")
+    crate.add_argument("--configuration", required=True, metavar="JSON", help="of the run")
+    crate.add_argument("--checkout", type=Path, default=Path(), help="folder of the Snakefile")
+    _add_output(crate, "ro-crate-metadata.json in the folder of the results")
+
     check = command("check", "say whether stores are complete and agree with their checksums")
     check.add_argument("files", type=Path, nargs="+")
 
@@ -258,6 +263,12 @@ def _report(options: argparse.Namespace) -> None:
     from exitwave.report import report_results
 
     report_results(options.spec, options.results, options.output)
+
+
+def _crate(options: argparse.Namespace) -> None:
+    from exitwave.crate import write_crate
+
+    write_crate(options.configuration, options.output, options.checkout)
 
 
 def _check(options: argparse.Namespace) -> None:

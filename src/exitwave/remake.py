@@ -42,7 +42,7 @@ def description(path: Path) -> str:
     ExitwaveError
         Where the file or folder is no result of exitwave.
     """
-    output, attributes = _attributes(path)
+    output, attributes = recorded_attributes(path)
     spec = json.loads(attributes["spec"])
     versions = json.loads(attributes["package_versions"])
     facts = {
@@ -67,7 +67,7 @@ def command(path: Path) -> str:
     ExitwaveError
         Where the file or folder is no result of exitwave.
     """
-    return _command(*_attributes(path))
+    return _command(*recorded_attributes(path))
 
 
 def _command(output: Path, attributes: Mapping[str, Any]) -> str:
@@ -83,8 +83,14 @@ def _command(output: Path, attributes: Mapping[str, Any]) -> str:
     return shlex.join([*words, "--output", str(output), *behind])
 
 
-def _attributes(path: Path) -> tuple[Path, Mapping[str, Any]]:
-    """Return what is to be made again, and what it says of itself."""
+def recorded_attributes(path: Path) -> tuple[Path, Mapping[str, Any]]:
+    """Return the result that a path belongs to, and what it says of itself.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file or folder is no result of exitwave.
+    """
     if path.suffix == ".nc":
         with StoreReader(path) as reader:
             return path, reader.attributes

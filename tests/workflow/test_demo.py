@@ -1,11 +1,13 @@
 """The demo: from the built-in table of materials to a network that has learned something."""
 
+import hashlib
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from factory import exitwave
+from rocrate.rocrate import ROCrate
 
 import exitwave as package
 from exitwave.store import StoreReader
@@ -87,6 +89,28 @@ def test_the_report_is_one_page_without_outside_references(demo):
     assert text.count("data:image/png;base64") >= 8
     for heading in ("Data sets", "Networks", "Evaluations"):
         assert heading in text
+
+
+def test_the_crate_names_every_file_and_how_it_was_made(demo):
+    demo.must_run("crate")
+    crate = ROCrate(demo.results)
+    files = {entity.id: entity for entity in crate.get_by_type("File")}
+    for name, entity in files.items():
+        if name != "workflow/Snakefile":
+            content = (demo.results / name).read_bytes()
+            assert entity["sha256"] == hashlib.sha256(content).hexdigest()
+            assert int(entity["contentSize"]) == len(content)
+    stores = {
+        f"monolayers/{path}" for path in ("exit_waves/000.nc", "epochs/3_images/training/00.nc")
+    }
+    assert {*stores, "networks/small_unet/model.keras", "report.html"} <= files.keys()
+    assert crate.mainEntity.id == "workflow/Snakefile"
+    actions = {action["name"]: action for action in crate.get_by_type("CreateAction")}
+    training = actions["train networks/small_unet"]
+    read = {entity.id for entity in training["object"]}
+    assert "monolayers/epochs/3_images/training/05.nc" in read
+    assert "networks/small_unet/model.keras" in {entity.id for entity in training["result"]}
+    assert training["description"].startswith("exitwave train --spec ")
 
 
 def test_a_finished_run_has_nothing_to_do(demo):
