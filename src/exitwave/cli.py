@@ -146,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_output(report, "the HTML file")
 
+    plan = command("plan", "say before a run what it will do, why, and what that costs")
+    plan.add_argument("--configfile", type=Path, nargs="+", default=[Path("config/demo.yaml")])
+    plan.add_argument("--results", type=Path, default=Path("results"), help="folder of the run")
+    plan.add_argument("--json", action="store_true", help="for machines")
+
     crate = command("crate", "describe a finished run as an RO-Crate")
     crate.add_argument("--configuration", required=True, metavar="JSON", help="of the run")
     crate.add_argument("--checkout", type=Path, default=Path(), help="folder of the Snakefile")
@@ -263,6 +268,14 @@ def _report(options: argparse.Namespace) -> None:
     from exitwave.report import report_results
 
     report_results(options.spec, options.results, options.output)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from exitwave.config import load_config
+    from exitwave.plan import as_json, plan, plan_table
+
+    steps = plan(load_config(*options.configfile), options.results)
+    print(as_json(steps) if options.json else plan_table(steps))  # noqa: T201
 
 
 def _crate(options: argparse.Namespace) -> None:

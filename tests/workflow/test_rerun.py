@@ -10,8 +10,9 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 from ase.db import connect
-from factory import ROOT, Factory, executed
+from factory import EXITWAVE, ROOT, Factory, executed
 
 from exitwave.monolayers import monolayers
 from exitwave.store import StoreReader
@@ -22,6 +23,13 @@ STORES = "results/tiny/exit_waves"
 EPOCH = "results/tiny/epochs/2_images/training/00.nc"
 EVALUATION = "results/evaluations/unet/tiny/summary.json"
 SAMPLES = 8
+RULES = {
+    "catalog": "build_catalog",
+    "simulate": "simulate_exit_waves",
+    "render": "render_epoch",
+    "train": "train_network",
+    "evaluate": "evaluate_network",
+}
 # Jobs side by side in place of processes in each: here the start of a process costs the most.
 THREADS = ("--set-threads", "simulate_exit_waves=1", "render_epoch=1")
 
@@ -34,8 +42,38 @@ class TinyFactory(Factory):
         return self.config["datasets"]["tiny"]
 
     def jobs(self, *targets: str, **options) -> dict[str, int]:
-        """Return how many jobs of each rule a run executed."""
-        return executed(self.must_run(*targets, *THREADS, **options))
+        """Return how many jobs of each rule a run executed, just as planned where all is asked."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
+        before = self.made()
+        planned = {} if targets or options else self.plan()
+        ran = executed(self.must_run(*targets, *THREADS, **options))
+        if planned:
+            assert {rule: ran.get(rule, 0) for rule in planned} == {
+                rule: sum(step["jobs"] for step in steps) for rule, steps in planned.items()
+            }
+            after = self.made()
+            anew = [path for path in after if before.get(path) != after[path]]
+            for key in ("computed", "copied"):
+                said = sum(step[key] for step in planned["simulate_exit_waves"])
+                summaries = [self.folder / path.replace(".nc", ".json") for path in anew]
+                assert sum(json.loads(path.read_text())[key] for path in summaries) == said
+        return ran
+
+    def plan(self) -> dict[str, list[dict]]:
+        """Return what `exitwave plan` says, by rule."""
+        done = subprocess.run(
+            [EXITWAVE, "plan", "--configfile", "config.yaml", "--json"],
+            cwd=self.folder,
+            check=True,
+            text=True,
+            capture_output=True,
+        )
+        steps = json.loads(done.stdout)
+        assert all(step["why"] for step in steps if step["jobs"])
+        return {
+            rule: [step for step in steps if step["stage"] == stage]
+            for stage, rule in RULES.items()
+        }
 
     def samples(self, dataset: str = "tiny") -> tuple[int, int]:
         """Return how many samples the shards, when made last, computed and copied."""
@@ -51,7 +89,12 @@ class TinyFactory(Factory):
 
     def made(self) -> dict[str, int]:
         """Return when each store was made."""
-        return {path: (self.folder / path).stat().st_mtime_ns for path in self.stores()}
+        stores = [self.folder / path for path in self.stores()]
+        return {
+            str(path.relative_to(self.folder)): path.stat().st_mtime_ns
+            for path in stores
+            if path.exists()
+        }
 
     def contents(self, *files: str) -> dict[str, str]:
         """Return the digest of each sample of some stores."""
