@@ -76,11 +76,17 @@ def write_crate(configuration: str, output: Path, checkout: Path) -> None:
         raise ExitwaveError(
             f"An RO-Crate is found by the name of its file; write to {output.with_name(METADATA)}."
         )
+    try:
+        written = json.dumps(json.loads(configuration), indent=1, sort_keys=True) + "\n"
+    except ValueError as error:
+        raise ExitwaveError(
+            f"--configuration is no JSON ({error}); let `snakemake crate` give it."
+        ) from None
     results = output.parent
     made = sorted(_results(results))
     if not made:
         raise ExitwaveError(f"{results} holds no results to describe; run snakemake first.")
-    _copy_workflow(configuration, checkout, results / WORKFLOW)
+    _copy_workflow(written, checkout, results / WORKFLOW)
     crate = ROCrate()
     crate.name = "Simulated HRTEM focal series, exit waves and networks"
     crate.description = (
@@ -130,8 +136,7 @@ def _copy_workflow(configuration: str, checkout: Path, target: Path) -> None:
     shutil.copytree(checkout / "workflow" / "rules", target / "workflow" / "rules")
     shutil.copy(checkout / "Snakefile", target / "Snakefile")
     shutil.copy(checkout / "envs" / "lock.txt", target / "lock.txt")
-    text = json.dumps(json.loads(configuration), indent=1, sort_keys=True)
-    write_text(target / "config.json", text + "\n")
+    write_text(target / "config.json", configuration)
 
 
 def _add_workflow(crate: ROCrate, results: Path) -> None:
