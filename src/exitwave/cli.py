@@ -32,26 +32,31 @@ own, and `exitwave spec` prints those of a configuration. Begin with
 
   snakemake                                  the demo, from the materials to the report
   exitwave check results/monolayers/exit_waves/*   are these files whole and as they should be?
+  exitwave doctor --profile slurm            is everything here that a run needs?
+  exitwave status                            how far is the run?
   exitwave provenance results/networks/*     how were they made, and what makes them again?
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, or 2 after a sentence on what is wrong."""
+    """Run one command and return the exit status.
+
+    0, or 2 after a sentence on what is wrong; `exitwave doctor` that finds problems returns 1.
+    """
     options = _parser().parse_args(arguments)
     keep_out_of_the_home_folder()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("exitwave").setLevel(logging.INFO)
     try:
         with _only_writer(options):
-            options.run(options)
+            status = options.run(options)
     except ExitwaveError as error:
         print(f"exitwave: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         print("exitwave: interrupted; finished samples are kept.", file=sys.stderr)  # noqa: T201
         return 130
-    return 0
+    return status or 0
 
 
 def _only_writer(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
@@ -141,9 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command("report", "explain all results of a configuration in one HTML file")
     _add_spec(report)
-    report.add_argument(
-        "--results", type=Path, default=Path("results"), help="folder of all results"
-    )
+    _add_results(report)
     _add_output(report, "the HTML file")
 
     plan = command("plan", "say before a run what it will do, why, and what that costs")
@@ -167,6 +170,16 @@ def _parser() -> argparse.ArgumentParser:
         "files", type=Path, nargs="+", metavar="FILE", help="a store, or the folder of a result"
     )
 
+    status = command("status", "say how far a run is, from the files of its results")
+    _add_results(status)
+    _add_configfile(status)
+    status.add_argument("--watch", type=float, metavar="SECONDS", help="again after so many")
+
+    doctor = command("doctor", "say whether this machine, its cluster and its disk are fit")
+    doctor.add_argument("--profile", default="", help="name or folder of the profile to be used")
+    _add_configfile(doctor)
+    _add_results(doctor)
+
     spec = command("spec", "print the specs of all stages of a configuration")
     spec.add_argument("configs", type=Path, nargs="+", help="YAML files, the later over the first")
     return parser
@@ -178,6 +191,18 @@ def _add_spec(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--output", type=Path, required=True, help=text)
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of all results"
+    )
+
+
+def _add_configfile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], help="what is to be made, as snakemake's"
+    )
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
@@ -310,6 +335,18 @@ def _provenance(options: argparse.Namespace) -> None:
     from exitwave.remake import description
 
     print("\n\n".join(description(path) for path in options.files))  # noqa: T201
+
+
+def _status(options: argparse.Namespace) -> None:
+    from exitwave.status import watch_status
+
+    watch_status(options.results, options.configfile, options.watch)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from exitwave.doctor import examine
+
+    return examine(options.profile, options.configfile, options.results)
 
 
 def _spec(options: argparse.Namespace) -> None:

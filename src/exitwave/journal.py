@@ -75,5 +75,22 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
+def count_samples(path: Path) -> int:
+    """Return the number of complete samples of a journal, also of one that is being written.
+
+    Goes by their lengths and reads nothing else, so it is quick, and a damaged sample counts.
+    """
+    samples = 0
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        while len(header := file.read(_HEADER.size)) == _HEADER.size:
+            length, _ = _HEADER.unpack(header)
+            if file.tell() + length > size:
+                break
+            file.seek(length, os.SEEK_CUR)
+            samples += 1
+    return samples
+
+
 def _digest(payload: bytes) -> bytes:
     return hashlib.blake2b(payload, digest_size=16).digest()

@@ -1,0 +1,213 @@
+"""How far a run is, from real files: nothing yet, in the middle, failed, finished."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_dataset import RAW, configuration
+
+from exitwave.catalog import build_catalog, read_manifest
+from exitwave.checkpoints import EpochRecord
+from exitwave.config import parse_config, specs
+from exitwave.journal import count_samples
+from exitwave.progress import dataset_progress, network_progress
+from exitwave.run_log import newest_run, read_run
+from exitwave.shard_files import ShardFiles
+from exitwave.simulate import simulate_exit_waves
+from exitwave.status import status_text
+from exitwave.store import StoreReader
+
+FOURIER = {**RAW["datasets"]["small"]["multislice"], "method": "fourier"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A data set of some shards, the first of which is simulated, with its log."""
+    folder = tmp_path_factory.mktemp("run")
+    config = configuration(shards=8, multislice=FOURIER)
+    build_catalog(specs.catalog_spec(config, "small"), folder / "results/small/catalog")
+    spec = specs.simulate_spec(config, "small")
+    first, *_ = sorted((folder / "results/small/catalog/shards").glob("*.json"))
+    log = folder / f"results/logs/simulate/small.{first.stem}.log"
+    log.parent.mkdir(parents=True)
+    handler = logging.FileHandler(log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("exitwave")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    simulate_exit_waves(spec, first, folder / f"results/small/exit_waves/{first.stem}.nc")
+    logger.removeHandler(handler)
+    handler.close()
+    return folder, spec
+
+
+def shards(folder):
+    return sorted((folder / "results/small/catalog/shards").glob("*.json"))
+
+
+def interrupted(folder, spec, manifest, samples):
+    """Leave of a shard what a job leaves that is under way: some samples in its journal."""
+    stores = folder / "results/small/exit_waves"
+    journal = ShardFiles(spec, manifest, stores / f"{manifest.stem}.nc").journal
+    with StoreReader(stores / f"{shards(folder)[0].stem}.nc") as reader:
+        for _ in range(samples):
+            journal.append(reader.read(0))
+    return journal.path
+
+
+def test_nothing_yet(tmp_path):
+    assert "nothing yet" in status_text(tmp_path / "results")
+    (tmp_path / "results").mkdir()
+    assert status_text(tmp_path / "results").startswith("run ")
+
+
+def test_done_running_failed_stopped_and_waiting(made):
+    folder, spec = made
+    first, second, third, *_ = shards(folder)
+    results = folder / "results"
+    sizes = [len(read_manifest(path).samples) for path in shards(folder)]
+    journal = interrupted(folder, spec, second, 1)
+    log = results / f"logs/simulate/small.{second.stem}.log"
+    log.write_text(
+        "10:00:00 MoS2-0123456789ab, sample 1 failed: no atom is left\n"
+        "10:00:10 small/001: 20 of 60 samples (1 failed), 0.17 a second, 234 s left\n"
+    )
+    failing = results / f"logs/simulate/small.{third.stem}.log"
+    failing.write_text("10:00:00 begun\nexitwave: The disk is full.\n")
+    os.utime(failing, (1, 1))
+    progress = dataset_progress(results, "small", None, time.time())
+    states = [shard.state for shard in progress.shards]
+    assert states == ["done", "running", "failed", "waiting"][: len(states)]
+    assert [shard.samples for shard in progress.shards] == sizes
+    assert [shard.finished for shard in progress.shards][:3] == [sizes[0], 1, 0]
+    assert progress.samples_per_hour == pytest.approx(3600 * 40 / 234)
+    assert progress.samples_left == sum(sizes[1:]) - 2
+
+    text = status_text(results)
+    assert f"1 done, 1 running, 1 failed, {len(sizes) - 3} waiting (of {len(sizes)})" in text
+    assert f"{sizes[0] + 1} of 10 done" in text
+    assert "615 an hour" in text
+    assert "small: MoS2-0123456789ab, 1 sample: no atom is left" in text
+    assert "| exitwave: The disk is full." in text
+
+    # A job that says nothing yet takes the speed of those that are done.
+    log.write_text("")
+    benchmark = results / f"benchmarks/simulate/small.{first.stem}.tsv"
+    benchmark.parent.mkdir(parents=True, exist_ok=True)
+    benchmark.write_text(f"s\th:m:s\n{2.0 * sizes[0]}\t0:00:08\n")
+    assert dataset_progress(results, "small", None, time.time()).samples_per_hour == 1800
+
+    for path in (journal, log):
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert "1 done, 1 failed, 1 stopped" in status_text(results)
+    # What is half written is not there; what is torn is not counted.
+    with journal.open("r+b") as file:
+        file.truncate(journal.stat().st_size - 1)
+    summary = results / f"small/exit_waves/{first.stem}.json"
+    whole = summary.read_text()
+    summary.write_text(whole[:20])
+    assert "0 of 10 done" in status_text(results)
+    summary.write_text(whole)
+
+
+def test_a_journal_is_counted_while_it_is_written(made, tmp_path):
+    folder, spec = made
+    journal = interrupted(folder, spec, shards(folder)[-1], 3)
+    content = journal.read_bytes()
+    copy = tmp_path / "part.journal"
+    counts = []
+    for size in range(0, len(content) + 1, 4096):
+        copy.write_bytes(content[:size])
+        counts.append(count_samples(copy))
+    assert sorted(set(counts)) == [0, 1, 2]
+    assert counts == sorted(counts)
+    assert count_samples(journal) == 3
+    journal.unlink()
+
+
+def test_training_evaluation_and_report(tmp_path):
+    results = tmp_path / "results"
+    raw = {**RAW, "networks": {"unet": {"dataset": "small", "epochs": 20}}}
+    config = parse_config(raw)
+    folder = results / "networks/unet"
+    (folder / "checkpoints").mkdir(parents=True)
+    assert "unet: no epoch finished yet" in status_text(results)
+    records = [EpochRecord(n + 1, 0.5 / (n + 1), 0.6, 1e-3, 60.0).__dict__ for n in range(5)]
+    state = {"spec": specs.train_spec(config, "unet"), "records": records}
+    (folder / "checkpoints/state.json").write_text(json.dumps(state))
+    text = status_text(results, config)
+    assert "unet: epoch 5 of 20, loss 1.000e-01, val_loss 6.000e-01, 15 min left" in text
+    (folder / "training.json").write_text(json.dumps({"epochs": 20, "loss": 0.1}))
+    (folder / "model.keras").touch()
+    assert network_progress(folder).done
+
+    epoch = results / "small/epochs/3_images/training/00.nc"
+    epoch.parent.mkdir(parents=True)
+    epoch.touch()
+    evaluation = results / "evaluations/unet/small/summary.json"
+    evaluation.parent.mkdir(parents=True)
+    evaluation.write_text(json.dumps({"samples": 7}))
+    (results / "report.html").touch()
+    text = status_text(results, config)
+    assert "epochs    3_images/training 1 of 10, 3_images/validation 0 of 1" in text
+    assert "epochs    3_images/training 1\n" in status_text(results)
+    assert "unet on small: 7 samples, done" in text
+    assert "report.html" in text
+
+
+SNAKEFILE = """
+rule all:
+    input: "results/good", "results/bad"
+
+rule good:
+    output: "results/good"
+    log: "results/logs/simulate/good.log"
+    shell: "echo fine > {log}; touch {output}"
+
+rule bad:
+    output: "results/bad"
+    log: "results/logs/train/bad.log"
+    shell: "echo begun > {log}; echo no such luck >> {log}; exit 1"
+"""
+
+
+def test_snakemakes_own_log_tells_of_failed_jobs(tmp_path):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    snakemake = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for options in (["--keep-going", "--retries", "1"], ["--dry-run"]):
+        subprocess.run(
+            [*snakemake, *options], cwd=tmp_path, env=environment, capture_output=True, timeout=120
+        )
+    run = newest_run(tmp_path / ".snakemake/log")
+    assert (run.finished_steps, run.steps, run.ended) == (1, 3, True)
+    states = {job.rule: (job.state, job.failures) for job in run.jobs.values()}
+    assert states == {"good": ("finished", 0), "bad": ("failed", 2)}
+    text = status_text(tmp_path / "results")
+    assert "1 of 3 jobs done (33 %), 2 failed attempts, 1 not made good, ended" in text
+    assert f"{tmp_path}/results/logs/train/bad.log" in text
+    assert "    | no such luck" in text
+    assert "good.log" not in text
+
+
+def test_a_log_that_is_still_written_is_read_as_far_as_it_goes():
+    lines = [
+        "rule train_network:",
+        "    log: results/logs/train/unet.log",
+        "    jobid: 8",
+        "Job 8 has been submitted with SLURM jobid 17 (log: /logs/17.log).",
+        "SLURM-job '17' failed, SLURM status is: 'TIMEOUT'. Reason: Unknown.",
+        "Error in rule train_network:",
+        "    jobid: 8",
+        "    log: results/logs/train/unet.log (check log fi",
+    ]
+    for end in range(len(lines) + 1):
+        run = read_run(Path("run.log"), 0.0, lines[:end])
+    (job,) = run.failed_jobs()
+    assert (job.slurm_id, job.slurm_state, str(job.slurm_log)) == ("17", "TIMEOUT", "/logs/17.log")
+    assert not run.ended
