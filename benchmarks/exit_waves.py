@@ -13,11 +13,8 @@ that the Fourier multislice makes, replayed alone.
 """
 
 import argparse
-import datetime
 import os
-import platform
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -31,23 +28,20 @@ import scipy.fft
 from abtem.parametrizations import LobatoParametrization
 from ase import Atoms
 from ase.data import chemical_symbols
+from page import PAGE, ROOT, machine, spread, timed, write_section
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
 from exitwave import fourier_multislice
-from exitwave.backend import processor_name
 from exitwave.config import Multislice, Structure
 from exitwave.materials import read_materials
 from exitwave.multislice import crop_band, exit_wave, smearing_width, stored_points
 from exitwave.specimens import Specimen, build_specimen
 
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "physics"))
 import reference  # noqa: E402
 
 ROWS = Path(os.environ.get("EXITWAVE_C2DB", ROOT.parent / "shared" / "c2db"))
-PAGE = ROOT / "docs" / "benchmarks.md"
-MARKERS = "<!-- exit waves: made by benchmarks/exit_waves.py -->", "<!-- end of exit waves -->"
 
 PAPER = Multislice(method="abtem")
 WIDTH = smearing_width(PAPER)
@@ -106,16 +100,6 @@ def plain_script(specimen: Specimen) -> np.ndarray:
     waves = abtem.PlaneWave(energy=50e3).multislice(potential)
     waves = waves.compute(progress_bar=False, scheduler="synchronous")
     return np.ascontiguousarray(waves.array.T)
-
-
-def timed(function: Callable[[], np.ndarray], repeats: int) -> tuple[np.ndarray, float]:
-    """The wave and the median processor time [s]."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        wave = function()
-        seconds.append(time.process_time() - start)
-    return wave, float(np.median(seconds))
 
 
 def fitted_error(wave: np.ndarray, truth: np.ndarray, box: float) -> float:
@@ -212,9 +196,7 @@ def report(found: list[Specimen], table: dict[str, Measured], held: dict[str, fl
         f"atoms, {min(heights):.1f} to {max(heights):.1f} Å high. One thread, processor time; "
         "medians, and in brackets the least and the most.",
         "",
-        f"{datetime.date.today()}, {processor_name()}, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, SciPy {scipy.__version__}, abTEM {abtem.__version__}; GPU: not"
-        " measured.",
+        f"{machine(f'abTEM {abtem.__version__}')}; GPU: not measured.",
         "",
         "| exit wave | core-seconds | times faster than the plain script | Eq. (A.1) | over the"
         " floor |",
@@ -222,8 +204,8 @@ def report(found: list[Specimen], table: dict[str, Measured], held: dict[str, fl
     ]
     for label, row in table.items():
         lines.append(
-            f"| {label} | {_range(row.seconds, '.2f')} | {_range(row.speed_ups, '.1f')} "
-            f"| {_range(row.errors, '.1e')} | {_range(row.over_floor, '.2f')} |"
+            f"| {label} | {spread(row.seconds, '.2f')} | {spread(row.speed_ups, '.1f')} "
+            f"| {spread(row.errors, '.1e')} | {spread(row.over_floor, '.2f')} |"
         )
     lines += [
         "",
@@ -234,24 +216,6 @@ def report(found: list[Specimen], table: dict[str, Measured], held: dict[str, fl
         *(f"| {label} | {error:.1e} |" for label, error in held.items()),
     ]
     return "\n".join(lines)
-
-
-def _range(values: list[float], form: str) -> str:
-    if not values:
-        return "-"
-    return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
-def write_section(page: Path, text: str) -> None:
-    """Put the text between its markers, at the end of the page where there are none yet."""
-    first, last = MARKERS
-    old = page.read_text() if page.exists() else "# Benchmarks\n"
-    section = f"{first}\n{text}\n{last}"
-    if first in old:
-        before, after = old.split(first)[0], old.split(last)[1]
-        page.write_text(before + section + after)
-    else:
-        page.write_text(f"{old.rstrip()}\n\n## Exit waves\n\n{section}\n")
 
 
 def main() -> None:
@@ -267,7 +231,7 @@ def main() -> None:
         text = report(found, measure(found, arguments.repeats), reference_errors(found[0]))
     print(text)
     if arguments.write:
-        write_section(PAGE, text)
+        write_section("Exit waves", "exit_waves", text)
 
 
 if __name__ == "__main__":
