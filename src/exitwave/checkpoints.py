@@ -35,6 +35,8 @@ class EpochRecord:
     val_loss: float
     learning_rate: float
     seconds: float
+    seconds_waiting: float = 0.0
+    """Of these, how long batches were waited for."""
 
 
 def best_record(records: Sequence[EpochRecord]) -> EpochRecord:

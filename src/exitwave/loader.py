@@ -11,7 +11,9 @@ the samples that it would have seen.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +30,11 @@ from exitwave.seeds import generator, uniform_hash
 
 SYMMETRIES = 8
 """Number of flips and quarter turns of a square."""
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+# One is in the making while another waits for the step.
+_BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,9 @@ def transform(array: NDArray[np.float32], symmetry: int) -> NDArray[np.float32]:
 class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of normalised series and targets for ``fit``, which must not shuffle them.
 
-    Every sample of an epoch is used; the last batch may be short. Where reading fails, the reason
-    stands in ``failure``, since backends wrap the exception in one of their own.
+    Every sample of an epoch is used; the last batch may be short. A thread makes the next batches
+    while the network computes, whatever the backend. Where reading fails, the reason stands in
+    ``failure``, since backends wrap the exception in one of their own.
 
     Parameters
     ----------
@@ -130,11 +138,19 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Which samples make up an epoch.
     settings : Network
         ``batch_size`` and ``normalization``.
+
+    Attributes
+    ----------
+    seconds_waited : float
+        How long batches were waited for, since the beginning of the epoch [s].
     """
 
     def __init__(self, files: EpochFiles, order: Order, settings: Network) -> None:
         super().__init__(workers=1)
         self.failure: ExitwaveError | None = None
+        self.seconds_waited = 0.0
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._ahead: dict[int, Future[Batch]] = {}
         self._files = files
         self._order = order
         self._settings = settings
@@ -142,7 +158,11 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def start_epoch(self, epoch: int) -> None:
         """Go to an epoch; the first is 0."""
+        for batch in self._ahead.values():
+            batch.cancel()
+        self._ahead = {}
         self._draws = self._order.epoch(epoch)
+        self.seconds_waited = 0.0
 
     @property
     def samples(self) -> int:
@@ -152,7 +172,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return -(-self.samples // self._settings.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> Batch:
         """Return a batch.
 
         Returns
@@ -162,16 +182,28 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         target : array of shape (sample, y, x, 2)
             Re - 1 and Im of the exit wave.
         """
-        first = index * self._settings.batch_size
-        draws = self._draws[first : first + self._settings.batch_size]
-        images = np.empty((len(draws), *self._files.size_px, self._files.images), np.float32)
-        targets = np.empty((len(draws), *self._files.size_px, OUTPUT_CHANNELS), np.float32)
+        start = time.perf_counter()
+        last = min(index + _BATCHES_AHEAD, len(self) - 1)
+        for coming in range(index, last + 1):
+            if coming not in self._ahead:
+                self._ahead[coming] = self._reader.submit(self._batch, self._draws_of(coming))
         try:
-            for place, draw in enumerate(draws):
-                images[place], targets[place] = self._sample(draw)
+            return self._ahead.pop(index).result()
         except ExitwaveError as error:
             self.failure = error
             raise
+        finally:
+            self.seconds_waited += time.perf_counter() - start
+
+    def _draws_of(self, index: int) -> list[Draw]:
+        first = index * self._settings.batch_size
+        return self._draws[first : first + self._settings.batch_size]
+
+    def _batch(self, draws: list[Draw]) -> Batch:
+        images = np.empty((len(draws), *self._files.size_px, self._files.images), np.float32)
+        targets = np.empty((len(draws), *self._files.size_px, OUTPUT_CHANNELS), np.float32)
+        for place, draw in enumerate(draws):
+            images[place], targets[place] = self._sample(draw)
         targets[..., 0] -= 1
         return images, targets
 

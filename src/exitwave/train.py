@@ -6,8 +6,8 @@ Writes into the folder of the network:
 |---|---|
 | ``model.keras`` | the network after the last epoch, without its optimizer |
 | ``network.json`` | what is needed to use it, see `exitwave.trained_network` |
-| ``history.csv`` | epoch; loss and val_loss (mean square error of Re and Im); seconds; |
-| | learning_rate at the start of the epoch |
+| ``history.csv`` | epoch; loss and val_loss (mean square error of Re and Im); |
+| | learning_rate at the start of the epoch; seconds, and how many of them went by waiting for data |
 | ``training.json`` | spec, provenance, cost, machine, epoch with the least validation loss |
 | ``logs/`` | the history for TensorBoard |
 | ``checkpoints/`` | see `exitwave.checkpoints` |
@@ -128,7 +128,7 @@ def _train(job: Job) -> None:
     checkpoints = Checkpoints(job.output / "checkpoints", {"spec": job.spec, **digests})
     checkpoint = _start(job, checkpoints, steps=settings.epochs * len(training))
     with closing(_new_event_file(job.output / "logs")) as events:
-        recorder = _Recorder(job, checkpoint, checkpoints, training, events)
+        recorder = _Recorder(job, checkpoint, checkpoints, (training, validation), events)
         if recorder.finished < settings.epochs:
             _fit(checkpoint.model, training, validation, recorder, settings)
     _write_results(job, checkpoint.model, recorder.records, training.samples, digests)
@@ -233,14 +233,14 @@ class _Recorder:
         job: Job,
         checkpoint: Checkpoint,
         checkpoints: Checkpoints,
-        training: SeriesBatches,
+        batches: tuple[SeriesBatches, SeriesBatches],
         events: EventsWriter,
     ) -> None:
         self.records = list(checkpoint.records)
         self._job = job
         self._model = checkpoint.model
         self._checkpoints = checkpoints
-        self._training = training
+        self._training, self._validation = batches
         self._events = events
         self._started_at = 0.0
         self._learning_rate = 0.0
@@ -257,6 +257,7 @@ class _Recorder:
     def begin_epoch(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
         """Set up the samples of an epoch, the first being 0."""
         self._training.start_epoch(epoch)
+        self._validation.start_epoch(epoch)
         self._learning_rate = float(self._model.optimizer.learning_rate)
         self._started_at = time.perf_counter()
 
@@ -269,6 +270,9 @@ class _Recorder:
             val_loss=float(logs["val_loss"]) / weight,
             learning_rate=self._learning_rate,
             seconds=round(time.perf_counter() - self._started_at, 3),
+            seconds_waiting=round(
+                self._training.seconds_waited + self._validation.seconds_waited, 3
+            ),
         )
         if not is_finite(record):
             raise ExitwaveError(
@@ -308,12 +312,14 @@ class _Recorder:
             record.seconds for record in self.records[-5:]
         )
         logger.info(
-            "epoch %d/%d: loss %.3e, val_loss %.3e, %.1f samples/s, %s left",
+            "epoch %d/%d: loss %.3e, val_loss %.3e, %.1f samples/s, "
+            "waiting for data %.1f %% of the time, %s left",
             record.epoch,
             epochs,
             record.loss,
             record.val_loss,
             self._training.samples / max(record.seconds, 1e-3),
+            100 * record.seconds_waiting / max(record.seconds, 1e-3),
             _duration(left),
         )
 
@@ -365,6 +371,9 @@ def _write_results(
         "best_epoch": best.epoch,
         "best_val_loss": best.val_loss,
         "seconds": round(sum(seconds), 3),
+        "waiting_share": round(
+            sum(record.seconds_waiting for record in records) / max(sum(seconds), 1e-3), 4
+        ),
         "seconds_per_epoch": statistics.median(seconds),
         "samples_per_second": round(samples / max(statistics.median(seconds), 1e-3), 3),
         "peak_memory_bytes": backend.peak_memory_bytes(),

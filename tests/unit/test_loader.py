@@ -132,7 +132,7 @@ def test_a_training_epoch_needs_the_memory_of_a_batch(tmp_path):
     import tracemalloc
 
     peaks = []
-    for samples in (4, 24):
+    for samples in (12, 36):
         path = write_epoch(tmp_path / f"{samples}.nc", samples=samples, size=128)
         with EpochFiles([path]) as files:
             batches = SeriesBatches(files, FileOrder(files), settings())
