@@ -32,6 +32,10 @@ if workflow.resource_settings.nodes is not None:
     workflow.global_resources["_cores"] = None
 
 
+# Used by --software-deployment-method apptainer alone; made from envs/exitwave.def.
+container: "envs/exitwave.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/catalog.smk"
 include: "workflow/rules/simulate.smk"

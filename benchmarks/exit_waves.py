@@ -39,7 +39,7 @@ from exitwave.multislice import crop_band, exit_wave, smearing_width, stored_poi
 from exitwave.specimens import Specimen, build_specimen
 
 sys.path.insert(0, str(ROOT / "tests" / "physics"))
-import reference  # noqa: E402
+import reference
 
 ROWS = Path(os.environ.get("EXITWAVE_C2DB", ROOT.parent / "shared" / "c2db"))
 

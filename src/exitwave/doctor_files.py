@@ -112,8 +112,8 @@ def _check_locks(folder: Path) -> Finding:
     return warning(
         "locks",
         f"{text} in {folder.parent}.",
-        "Set HDF5_USE_FILE_LOCKING=FALSE where stores cannot be opened: exitwave writes each file "
-        "from one process only and needs no locks.",
+        "See that no second snakemake runs on the same results, which locks would notice; where "
+        "stores cannot be opened, set HDF5_USE_FILE_LOCKING=FALSE.",
     )
 
 
@@ -165,11 +165,9 @@ def check_disk(results: Path, config: Config | None) -> Finding:
     text = f"{_gigabytes(free)} free in {folder}"
     if config is None:
         return good("disk", f"{text}; with --configfile it is held against what will be written")
-    return disk_finding(folder, free, 0)
+    from exitwave.plan import plan
 
-
-def disk_finding(folder: Path, free: int, needed: int) -> Finding:
-    """Hold free space against what is needed [byte]."""
+    needed = 1e9 * sum(step.gigabytes for step in plan(config, results))
     text = f"{_gigabytes(free)} free in {folder}, about {_gigabytes(needed)} will be written"
     if free > 1.2 * needed:
         return good("disk", f"{text} (a quota may be lower)")

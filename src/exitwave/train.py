@@ -7,7 +7,7 @@ Writes into the folder of the network:
 | ``model.keras`` | the network after the last epoch, without its optimizer |
 | ``network.json`` | what is needed to use it, see `exitwave.trained_network` |
 | ``history.csv`` | epoch; loss and val_loss (mean square error of Re and Im); |
-| | learning_rate at the start of the epoch; seconds, and how many of them went by waiting for data |
+| | learning_rate at the start of the epoch; seconds, and of these seconds_waiting for data |
 | ``training.json`` | spec, provenance, cost, machine, epoch with the least validation loss |
 | ``logs/`` | the history for TensorBoard |
 | ``checkpoints/`` | see `exitwave.checkpoints` |

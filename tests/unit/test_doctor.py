@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small_dataset import configuration
 
 from exitwave import doctor, doctor_files
 from exitwave.doctor import examine, finding_text
@@ -215,15 +216,16 @@ def test_a_full_disk(tmp_path):
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     try:
-        finding = doctor_files.disk_finding(disk, shutil.disk_usage(disk).free, 10**7)
+        finding = check_disk(disk / "results", configuration())
         assert finding.verdict == "problem"
-        assert "about 0.01 GB will be written" in finding.sentence
+        assert "GB will be written" in finding.sentence
         (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free))
         (finding,) = check_file_system(disk)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
     assert finding.verdict == "problem"
     assert check_disk(tmp_path, None).verdict == "good"
+    assert check_disk(tmp_path, configuration()).verdict == "good"
     assert existing_parent(tmp_path / "a/b") == tmp_path
 
 

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -122,14 +123,18 @@ def finished_name(factory, store):
 
 def test_a_second_snakemake_is_refused_and_the_first_goes_on(factory):
     factory.config["datasets"]["tiny"]["structure"]["flake_radius_angstrom"] = [3.0, 4.1]
-    first = factory.start(EPOCH, *THREADS)
     locks = factory.folder / ".snakemake/locks"
-    while first.poll() is None and not any(locks.glob("*")):
-        time.sleep(0.05)
-    second = factory.run(EPOCH, *THREADS)
+    with factory.start(EPOCH, *THREADS) as first:
+        while not any(locks.glob("*")):
+            assert first.poll() is None
+            time.sleep(0.05)
+        # The first one holds still, so that it cannot be done before the second one has begun.
+        os.killpg(first.pid, signal.SIGSTOP)
+        second = factory.run(EPOCH, *THREADS)
+        os.killpg(first.pid, signal.SIGCONT)
+        assert first.wait(timeout=300) == 0
     assert second.returncode != 0
     assert "cannot be locked" in second.stdout
-    assert first.wait(timeout=300) == 0
     assert "Nothing to be done" in factory.must_run(EPOCH, *THREADS)
 
 
