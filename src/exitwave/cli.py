@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--manifest", type=Path, required=True, help="the shard's manifest")
     _add_output(simulate, "the store to write, {shard}.nc")
     _add_workers(simulate)
+    simulate.add_argument(
+        "--worker-jobs", type=int, default=0, metavar="N", help="Slurm jobs like this one that help"
+    )
     _add_gpu(simulate)
 
     render = command("render", "draw microscopes and image the exit waves: one epoch")
@@ -232,6 +235,7 @@ def _simulate(options: argparse.Namespace) -> None:
         options.output,
         options.workers,
         "gpu" if options.gpu else "cpu",
+        options.worker_jobs,
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yte
 
 from exitwave.errors import ExitwaveError
 from exitwave.finding import Finding, good, problem
+from exitwave.slurm_site import SITE
 
 _COMMANDS = ("sbatch", "squeue", "scancel", "sinfo", "scontrol")
 _SECONDS = 30
@@ -52,13 +53,20 @@ class Profile:
         )
 
     def partitions(self) -> dict[str, list[str]]:
-        """Return the partitions that are named, each with the rules that ask for it."""
+        """Return the partitions that are asked for, each with the rules that do so.
+
+        The empty name stands for the cluster's default.
+        """
         named: dict[str, list[str]] = {}
+        if not self.resources()["default"].get("slurm_partition"):
+            named[""] = ["default-resources"]
         for rule, resources in self.resources().items():
             # Snakemake's expressions may be quoted twice; several partitions stand with commas.
             for name in re.split(r"[,\s]+", str(resources.get("slurm_partition") or "")):
                 if name := name.strip("'\""):
-                    named.setdefault(name, []).append(rule)
+                    named.setdefault(name, []).append(
+                        "default-resources" if rule == "default" else rule
+                    )
         return named
 
 
@@ -83,10 +91,12 @@ def read_profile(name: str) -> Profile:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        # As Snakemake reads it.
+        values = yte.process_yaml(path.read_text(encoding="utf-8"), require_use_yte=True)
+    except Exception as error:
+        # The templates of a profile may fail in any way.
         text = " ".join(str(error).split())
-        raise ExitwaveError(f"The profile {path} cannot be read: {text}.") from None
+        raise ExitwaveError(f"The profile {path} cannot be read: {text}") from None
     return values if isinstance(values, dict) else {}
 
 
@@ -111,64 +121,93 @@ def _nested(raw: Any) -> dict[str, dict[str, Any]]:
 
 def check_slurm(profile: Profile | None) -> Iterator[Finding]:
     """Say whether jobs could be submitted by a profile and followed to their end."""
-    if profile is None or not profile.submits:
-        return
-    asked = sorted({*_COMMANDS, profile.status_command})
+    if profile is not None and profile.submits:
+        yield from _check_slurm(profile.partitions(), profile.status_command)
+
+
+def require_slurm(partitions: Mapping[str, Collection[str]], status_command: str) -> None:
+    """Hold a run that is about to begin against the cluster.
+
+    Parameters
+    ----------
+    partitions : mapping
+        Partitions, each with the rules that ask for it; the empty name stands for the default one.
+    status_command : str
+        ``sacct`` or ``squeue``, by which jobs are followed.
+
+    Raises
+    ------
+    ExitwaveError
+        Where jobs would be refused, wait for ever or be lost sight of.
+    """
+    problems = [
+        f"{finding.sentence} {finding.remedy}"
+        for finding in _check_slurm(partitions, status_command)
+        if finding.verdict == "problem"
+    ]
+    if problems:
+        raise ExitwaveError(" ".join(problems))
+
+
+def _check_slurm(
+    partitions: Mapping[str, Collection[str]], status_command: str
+) -> Iterator[Finding]:
+    asked = sorted({*_COMMANDS, status_command})
     missing = [command for command in asked if shutil.which(command) is None]
     if missing:
         yield problem(
             "Slurm",
-            f"{profile.path} submits to Slurm, but {', '.join(missing)} cannot be found.",
+            f"Jobs are to go to Slurm, but {', '.join(missing)} cannot be found.",
             "Run on a login node of the cluster; some need `module load slurm`. To stay on this "
             "machine, use --profile local.",
         )
         return
-    partitions = _asked("sinfo", "--noheader", "--format=%P")
-    if partitions.returncode:
+    # Quick, while other commands try to reach a controller for a minute.
+    ping = _asked("scontrol", "ping")
+    listed = _asked("sinfo", "--noheader", "--format=%P") if not ping.returncode else ping
+    if listed.returncode:
         yield problem(
             "Slurm",
-            f"The controller does not answer: {_said(partitions)}",
-            "See what `scontrol ping` says, and ask the administrators.",
+            f"The controller of Slurm does not answer: {_said(listed)}.",
+            "Look again in some minutes, and ask the administrators if it stays so; finished "
+            "results are kept.",
         )
         return
     yield good("Slurm", f"{_asked('sinfo', '--version').stdout.strip()}, the controller answers")
-    yield from _check_partitions(profile, partitions.stdout.split())
-    yield _check_accounting(profile)
+    yield from _check_partitions(partitions, listed.stdout.split())
+    yield _check_accounting(status_command)
 
 
-def _check_partitions(profile: Profile, listed: list[str]) -> Iterator[Finding]:
+def _check_partitions(
+    partitions: Mapping[str, Collection[str]], listed: list[str]
+) -> Iterator[Finding]:
     # A star marks the default.
     there = sorted({name.rstrip("*") for name in listed})
-    choice = f"Name one of the cluster's in {profile.path}: {', '.join(there) or 'none is shown'}."
-    named = profile.partitions()
-    for name, rules in named.items():
-        if name not in there:
+    choice = f"Name one of the cluster's in {SITE}: {', '.join(there) or 'none is shown'}."
+    for name, rules in partitions.items():
+        if name and name not in there:
             yield problem(
-                "partition", f"There is no '{name}', which {_rules(rules)} asks for.", choice
+                "partition",
+                f"There is no partition '{name}', which {' and '.join(sorted(rules))} would go to.",
+                choice,
             )
-    if "default" not in {rule for rules in named.values() for rule in rules} and not any(
-        name.endswith("*") for name in listed
-    ):
+    if "" in partitions and not any(name.endswith("*") for name in listed):
         yield problem("partition", "None is named, and the cluster has no default.", choice)
-    elif found := [name for name in named if name in there]:
+    elif found := [name for name in partitions if name in there]:
         yield good("partition", f"{', '.join(found)} can be submitted to")
 
 
-def _rules(rules: list[str]) -> str:
-    return " and ".join("default-resources" if rule == "default" else rule for rule in rules)
-
-
-def _check_accounting(profile: Profile) -> Finding:
+def _check_accounting(status_command: str) -> Finding:
     """Without a database `sacct` fails, and Snakemake would wait for its answer without end."""
-    if profile.status_command != "sacct":
-        return good("accounting", f"not needed: {profile.status_command} tells how jobs fare")
+    if status_command != "sacct":
+        return good("accounting", f"not needed: {status_command} tells how jobs fare")
     answer = _asked("sacct", "--noheader", "--allocations", "--starttime=now")
     if not answer.returncode:
         return good("accounting", "sacct answers")
     return problem(
         "accounting",
-        f"sacct, by which jobs are followed, fails: {_said(answer)}",
-        f"Set `slurm-status-command: squeue` in {profile.path}.",
+        f"sacct, by which jobs are followed, fails: {_said(answer)}.",
+        f"Set `status_command: squeue` in {SITE}.",
     )
 
 
@@ -180,4 +219,4 @@ def _asked(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _said(answer: subprocess.CompletedProcess[str]) -> str:
-    return " ".join((answer.stderr or answer.stdout).split()) or "nothing was said."
+    return " ".join((answer.stderr or answer.stdout).split()).rstrip(".") or "nothing was said"

@@ -6,6 +6,7 @@ for the results writes them.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -26,12 +27,19 @@ logger = logging.getLogger(__name__)
 # glibc's limits above which freed memory goes back to the system.
 _KEPT_MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
+# Jobs may wait long in a queue; this job's own workers are there from the beginning.
+_LONGEST_WITHOUT_WORKERS = "10 minutes"
+
 # A worker may also die of something else, twice in a row at most.
 _TRIALS_ALONE = 3
 
 
 def map_tasks(
-    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, title: str
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    title: str,
+    worker_jobs: int = 0,
 ) -> Iterator[tuple[int, Result | Exception]]:
     """Yield ``(index, result)`` of each task as it completes, in any order.
 
@@ -48,17 +56,22 @@ def map_tasks(
         Processes of one thread each. With 1 the work is done in this process.
     title : str
         Name of the work in the progress lines.
+    worker_jobs : int
+        Slurm jobs of as many processes each that help, see `exitwave.worker_jobs`.
     """
     progress = _Progress(title, len(tasks))
-    source = _in_process if workers <= 1 or len(tasks) <= 1 else _over_dask
-    for index, result in source(function, tasks, workers):
+    if len(tasks) <= 1 or (workers <= 1 and not worker_jobs):
+        results = _in_process(function, tasks)
+    else:
+        results = _over_dask(function, tasks, workers, worker_jobs)
+    for index, result in results:
         progress.step(failed=isinstance(result, Exception))
         yield index, result
     progress.close()
 
 
 def _in_process(
-    function: Callable[[Task], Result], tasks: Sequence[Task], _workers: int
+    function: Callable[[Task], Result], tasks: Sequence[Task]
 ) -> Iterator[tuple[int, Result | Exception]]:
     for index, task in enumerate(tasks):
         try:
@@ -71,37 +84,70 @@ def _in_process(
             yield index, result
 
 
-def _over_dask(
-    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
-) -> Iterator[tuple[int, Result | Exception]]:
+@contextlib.contextmanager
+def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
+    """Start Dask workers on this machine, or as Slurm jobs, and yield a client of theirs."""
     import dask
 
-    # What a scheduler says of its own comings and goings would bury the lines of progress.
-    dask.config.set({"logging.distributed": "critical"})
     # A task is asked about at its worker's first death, see `_alone`.
     dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    dask.config.set({"distributed.scheduler.no-workers-timeout": _LONGEST_WITHOUT_WORKERS})
     # Dask makes a worker give back each array's memory at once. To fetch it again, page by page,
     # took as long as the multislice itself.
-    environment = {f"distributed.nanny.pre-spawn-environ.{key}": 2**25 for key in _KEPT_MEMORY}
-    dask.config.set(environment)
-    from distributed import Client, KilledWorker, LocalCluster, Security, as_completed
+    kept = dict.fromkeys(_KEPT_MEMORY, 2**25)
+    dask.config.set(
+        {f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in kept.items()}
+    )
+    # No pages about the cluster: they would speak without TLS.
+    for part in ("scheduler", "worker"):
+        dask.config.set({f"distributed.{part}.http.routes": []})
+    from distributed import Client, LocalCluster, Security
+
+    # What a scheduler says of its own comings and goings would bury the lines of progress.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
     # TLS with a certificate that lives as long as the job: on a shared node every user can reach
     # the loopback interface, and who can talk to a scheduler can run code on its workers.
+    security = Security.temporary()
+    if worker_jobs:
+        from exitwave.worker_jobs import cluster_of_jobs
+
+        variables = {
+            "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+            **{
+                f"DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__{key}": str(value)
+                for key, value in kept.items()
+            },
+        }
+        with (
+            cluster_of_jobs(worker_jobs, workers, variables, security) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
     with (
         LocalCluster(
-            n_workers=min(workers, len(tasks)),
+            n_workers=workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
             protocol="tls://",
-            security=Security.temporary(),
+            security=security,
             dashboard_address="127.0.0.1:0",
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster) as client,
     ):
+        yield client
+
+
+def _over_dask(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, worker_jobs: int
+) -> Iterator[tuple[int, Result | Exception]]:
+    from distributed import KilledWorker, as_completed
+
+    with _cluster(min(workers, len(tasks)), worker_jobs) as client:
         indices: dict[str, int] = {}
         waiting = iter(enumerate(tasks))
 
@@ -113,7 +159,8 @@ def _over_dask(
             return None
 
         # Two tasks a worker keep it busy while a result travels; more would only fill memory.
-        first = [future for _ in range(2 * workers) if (future := submit()) is not None]
+        processes = workers * (1 + worker_jobs)
+        first = [future for _ in range(2 * processes) if (future := submit()) is not None]
         completed = as_completed(first)
         suspects = []
         for future in completed:

@@ -107,7 +107,12 @@ def simulate_sample(task: Simulation) -> dict[str, Any]:
 
 
 def simulate_exit_waves(
-    spec: str, manifest: Path, output: Path, workers: int = 1, device: Literal["cpu", "gpu"] = "cpu"
+    spec: str,
+    manifest: Path,
+    output: Path,
+    workers: int = 1,
+    device: Literal["cpu", "gpu"] = "cpu",
+    worker_jobs: int = 0,
 ) -> dict[str, Any]:
     """Make the store of one shard.
 
@@ -123,6 +128,8 @@ def simulate_exit_waves(
         Processes to compute with.
     device : {'cpu', 'gpu'}
         Where abTEM computes.
+    worker_jobs : int
+        Slurm jobs of as many processes each that help, see `exitwave.worker_jobs`.
 
     Returns
     -------
@@ -139,12 +146,12 @@ def simulate_exit_waves(
         len(tasks),
         len(reused),
         len(missing),
-        workers,
+        workers * (1 + worker_jobs),
     )
     failed, seconds = [], []
     unexpected: list[Exception] = []
     title = f"{output.parent.parent.name}/{output.stem}"
-    for index, result in map_tasks(simulate_sample, missing, workers, title):
+    for index, result in map_tasks(simulate_sample, missing, workers, title, worker_jobs):
         task = missing[index]
         if isinstance(result, Exception):
             reason = str(result) if isinstance(result, SpecimenError) else _reason(result)

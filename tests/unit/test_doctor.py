@@ -255,7 +255,7 @@ def test_what_a_profile_names(tmp_path):
     assert profile.status_command == "sacct"
     assert profile.gpu_rules() == ["train_network"]
     assert profile.partitions() == {
-        "cpu": ["default"],
+        "cpu": ["default-resources"],
         "gpu": ["train_network"],
         "gpu_long": ["train_network"],
     }

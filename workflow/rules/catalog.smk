@@ -1,4 +1,5 @@
-# Choose the materials, split them, draw the list of samples, share it out over shards.
+# Choose the materials, split them, draw the list of samples, share it out over shards. It takes seconds,
+# and what is to be submitted hangs on it, so it never waits in a queue.
 checkpoint build_catalog:
     input:
         database=database,
@@ -12,6 +13,7 @@ checkpoint build_catalog:
         "results/logs/catalog/{dataset}.log",
     benchmark:
         "results/benchmarks/catalog/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:

@@ -30,6 +30,30 @@ except ExitwaveError as error:
     raise WorkflowError(str(error)) from None
 
 
+def require_cluster():
+    """Say before the first job is submitted what Slurm would not say, or only in each job's log."""
+    if workflow.executor_plugin.name != "slurm":
+        return
+    from exitwave.doctor_cluster import require_slurm
+    from exitwave.slurm_site import read_site
+
+    site = read_site()
+    # The jobs of the shards are not known before the catalog.
+    partitions = {site.cpu_partition: {"simulate_exit_waves"}}
+    for job in workflow.dag.needrun_jobs():
+        if not job.is_local:
+            partition = job.resources.get("slurm_partition", "")
+            partitions.setdefault(partition, set()).add(job.rule.name)
+    try:
+        require_slurm(partitions, workflow.executor_settings.status_command)
+    except ExitwaveError as error:
+        raise WorkflowError(str(error)) from None
+
+
+onstart:
+    require_cluster()
+
+
 wildcard_constraints:
     # No counts in braces here: Snakemake takes them for wildcards and then finds no rule.
     # Names have no slash, dot or dash, so no two wildcards can share out a path in two ways.

@@ -36,6 +36,7 @@ rule plot_convergence:
         "results/logs/plot_convergence/all.log",
     benchmark:
         "results/benchmarks/plot_convergence/all.tsv"
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:

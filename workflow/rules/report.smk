@@ -1,5 +1,6 @@
 # Draw the figures and explain everything in one page. The style of figures and the text of the report
-# have versions of their own, so that a change of either reruns nothing else.
+# have versions of their own, so that a change of either reruns nothing else. All take seconds, and on a
+# cluster stay where snakemake runs.
 rule plot_dataset:
     input:
         epochs=shown_epochs,
@@ -9,6 +10,7 @@ rule plot_dataset:
         "results/logs/plot_dataset/{dataset}.log",
     benchmark:
         "results/benchmarks/plot_dataset/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:
@@ -27,6 +29,7 @@ rule plot_network:
         "results/logs/plot_network/{network}.log",
     benchmark:
         "results/benchmarks/plot_network/{network}.tsv"
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:
@@ -47,6 +50,7 @@ rule plot_evaluation:
         "results/logs/plot_evaluation/{network}.{dataset}.log",
     benchmark:
         "results/benchmarks/plot_evaluation/{network}.{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:
@@ -67,6 +71,7 @@ rule plot_comparison:
         "results/logs/plot_comparison/all.log",
     benchmark:
         "results/benchmarks/plot_comparison/all.tsv"
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:
@@ -93,6 +98,7 @@ rule report:
         "results/report.html",
     log:
         "results/logs/report/all.log",
+    localrule: True
     conda:
         "../../envs/exitwave.yaml"
     params:

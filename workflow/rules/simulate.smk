@@ -14,9 +14,12 @@ rule simulate_exit_waves:
     threads: 16
     resources:
         gpu=0,
+        # More than the job's own cores, see profiles/slurm.
+        worker_jobs=0,
     params:
         spec=simulate_spec,
     shell:
         "exitwave simulate --spec {params.spec:q} --manifest {input.manifest:q}"
-        " --output {output.store:q} --workers {threads} --gpu {resources.gpu}"
+        " --output {output.store:q} --workers {threads} --worker-jobs {resources.worker_jobs}"
+        " --gpu {resources.gpu}"
         " 2>&1 | tee {log:q}"
