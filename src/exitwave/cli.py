@@ -34,6 +34,7 @@ own, and `exitwave spec` prints those of a configuration. Begin with
   exitwave check results/monolayers/exit_waves/*   are these files whole and as they should be?
   exitwave doctor --profile slurm            is everything here that a run needs?
   exitwave status                            how far is the run?
+  exitwave efficiency                        did its jobs ask for too much, or too little?
   exitwave provenance results/networks/*     how were they made, and what makes them again?
 """
 
@@ -177,6 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(status)
     _add_configfile(status)
     status.add_argument("--watch", type=float, metavar="SECONDS", help="again after so many")
+
+    efficiency = command("efficiency", "what jobs asked for, what they used, and what would do")
+    _add_results(efficiency)
 
     doctor = command("doctor", "say whether this machine, its cluster and its disk are fit")
     doctor.add_argument("--profile", default="", help="name or folder of the profile to be used")
@@ -345,6 +349,12 @@ def _status(options: argparse.Namespace) -> None:
     from exitwave.status import watch_status
 
     watch_status(options.results, options.configfile, options.watch)
+
+
+def _efficiency(options: argparse.Namespace) -> None:
+    from exitwave.efficiency import efficiency_text
+
+    print(efficiency_text(options.results))  # noqa: T201
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
+import math
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,22 +53,46 @@ class Profile:
             if str(resources.get("gpu", resources.get("gres", 0))) not in ("0", "")
         )
 
-    def partitions(self) -> dict[str, list[str]]:
-        """Return the partitions that are asked for, each with the rules that do so.
+    def requests(self) -> list[Request]:
+        """Return what the first attempt of each rule's jobs asks for."""
+        shared = self.resources()["default"]
+        threads = _mapping(self.values.get("set-threads"))
+        asked = {"default-resources": {}, **self.resources()}
+        del asked["default"]
+        return [
+            Request.of(rule, {**shared, **own}, int(threads.get(rule, 1)))
+            for rule, own in asked.items()
+        ]
 
-        The empty name stands for the cluster's default.
-        """
-        named: dict[str, list[str]] = {}
-        if not self.resources()["default"].get("slurm_partition"):
-            named[""] = ["default-resources"]
-        for rule, resources in self.resources().items():
-            # Snakemake's expressions may be quoted twice; several partitions stand with commas.
-            for name in re.split(r"[,\s]+", str(resources.get("slurm_partition") or "")):
-                if name := name.strip("'\""):
-                    named.setdefault(name, []).append(
-                        "default-resources" if rule == "default" else rule
-                    )
-        return named
+
+@dataclass(frozen=True)
+class Request:
+    """What the jobs of a rule ask Slurm for."""
+
+    rule: str
+    partition: str = ""
+    """Several may stand with commas between; empty for the cluster's default."""
+    cores: int = 1
+    megabytes: float = 0
+    minutes: float = 0
+    gpus: int = 0
+
+    @classmethod
+    def of(cls, rule: str, resources: Mapping[str, Any], cores: int) -> Request:
+        """Take it from resources as Snakemake names them."""
+
+        def number(name: str) -> float:
+            value = resources.get(name, 0)
+            # An expression, of which Snakemake makes a number for each attempt.
+            known = {"__builtins__": {}, "attempt": 1, "threads": cores}
+            with contextlib.suppress(Exception):
+                return float(eval(str(value).strip("'\""), known))
+            return 0.0
+
+        partition = str(resources.get("slurm_partition") or "").strip("'\"")
+        sizes = (number(name) for name in ("mem_mb", "runtime", "gpu"))
+        megabytes, minutes, gpus = sizes
+        return cls(rule, partition, cores, megabytes, minutes, int(gpus))
 
 
 def read_profile(name: str) -> Profile:
@@ -122,16 +147,16 @@ def _nested(raw: Any) -> dict[str, dict[str, Any]]:
 def check_slurm(profile: Profile | None) -> Iterator[Finding]:
     """Say whether jobs could be submitted by a profile and followed to their end."""
     if profile is not None and profile.submits:
-        yield from _check_slurm(profile.partitions(), profile.status_command)
+        yield from _check_slurm(profile.requests(), profile.status_command)
 
 
-def require_slurm(partitions: Mapping[str, Collection[str]], status_command: str) -> None:
+def require_slurm(requests: Sequence[Request], status_command: str) -> None:
     """Hold a run that is about to begin against the cluster.
 
     Parameters
     ----------
-    partitions : mapping
-        Partitions, each with the rules that ask for it; the empty name stands for the default one.
+    requests : sequence of Request
+        One for each rule whose jobs will be submitted.
     status_command : str
         ``sacct`` or ``squeue``, by which jobs are followed.
 
@@ -142,16 +167,14 @@ def require_slurm(partitions: Mapping[str, Collection[str]], status_command: str
     """
     problems = [
         f"{finding.sentence} {finding.remedy}"
-        for finding in _check_slurm(partitions, status_command)
+        for finding in _check_slurm(requests, status_command)
         if finding.verdict == "problem"
     ]
     if problems:
         raise ExitwaveError(" ".join(problems))
 
 
-def _check_slurm(
-    partitions: Mapping[str, Collection[str]], status_command: str
-) -> Iterator[Finding]:
+def _check_slurm(requests: Sequence[Request], status_command: str) -> Iterator[Finding]:
     asked = sorted({*_COMMANDS, status_command})
     missing = [command for command in asked if shutil.which(command) is None]
     if missing:
@@ -162,39 +185,118 @@ def _check_slurm(
             "machine, use --profile local.",
         )
         return
-    # Quick, while other commands try to reach a controller for a minute.
-    ping = _asked("scontrol", "ping")
-    listed = _asked("sinfo", "--noheader", "--format=%P") if not ping.returncode else ping
+    if silence := _silence():
+        yield problem("Slurm", silence, _LATER)
+        return
+    listed = _asked("sinfo", *_LISTED)
     if listed.returncode:
-        yield problem(
-            "Slurm",
-            f"The controller of Slurm does not answer: {_said(listed)}.",
-            "Look again in some minutes, and ask the administrators if it stays so; finished "
-            "results are kept.",
-        )
+        yield problem("Slurm", f"sinfo fails: {_said(listed)}.", _LATER)
         return
     yield good("Slurm", f"{_asked('sinfo', '--version').stdout.strip()}, the controller answers")
-    yield from _check_partitions(partitions, listed.stdout.split())
+    yield from _check_partitions(requests, [*map(_NodeKind.read, listed.stdout.splitlines())])
     yield _check_accounting(status_command)
 
 
-def _check_partitions(
-    partitions: Mapping[str, Collection[str]], listed: list[str]
-) -> Iterator[Finding]:
-    # A star marks the default.
-    there = sorted({name.rstrip("*") for name in listed})
+_LATER = (
+    "Look again in some minutes, and ask the administrators if it stays so; finished results are "
+    "kept."
+)
+
+
+def require_controller() -> None:
+    """Raise `ExitwaveError` where the controller of Slurm does not answer, within seconds."""
+    if silence := _silence():
+        raise ExitwaveError(f"{silence} {_LATER}")
+
+
+def _silence() -> str:
+    # Other commands would ask again and again, for minutes.
+    ping = _asked("scontrol", "ping", seconds=5)
+    said = _said(ping)
+    return f"The controller of Slurm does not answer: {said}." if ping.returncode else ""
+
+
+# A line for each kind of node of each partition; a star marks the default.
+_LISTED = ("--noheader", "--exact", "--format=%P|%l|%m|%c|%G")
+
+
+@dataclass(frozen=True)
+class _NodeKind:
+    """Nodes of a partition that are alike, and the partition's limit."""
+
+    partition: str
+    default: bool
+    minutes: float
+    megabytes: float
+    cores: int
+    gpu: bool
+
+    @classmethod
+    def read(cls, line: str) -> _NodeKind:
+        name, limit, memory, cores, gres = line.split("|")
+        return cls(
+            name.rstrip("*"),
+            name.endswith("*"),
+            _minutes(limit),
+            float(memory.rstrip("+")),
+            int(cores.rstrip("+")),
+            "gpu" in gres,
+        )
+
+    def lacks(self, request: Request) -> str:
+        """What a request asks for that there is not; nothing where it would run."""
+        if request.minutes > self.minutes:
+            return f"{request.minutes:.0f} min (runtime), of at most {self.minutes:.0f}"
+        if request.cores > self.cores:
+            return f"{request.cores} cores (set-threads), of at most {self.cores}"
+        if request.megabytes > self.megabytes:
+            return f"{request.megabytes:.0f} MB (mem_mb), of at most {self.megabytes:.0f}"
+        return "a GPU, and there is none" if request.gpus and not self.gpu else ""
+
+
+def _minutes(limit: str) -> float:
+    """Read Slurm's ``days-hours:minutes:seconds``, of which the first may be absent."""
+    if limit in ("infinite", "n/a"):
+        return math.inf
+    days, _, clock = limit.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    hours, minutes, _ = [0, 0, 0, *parts][-3:]
+    return 1440 * int(days or 0) + 60 * hours + minutes
+
+
+def _check_partitions(requests: Sequence[Request], kinds: list[_NodeKind]) -> Iterator[Finding]:
+    there = sorted({kind.partition for kind in kinds})
+    default = ",".join({kind.partition for kind in kinds if kind.default})
+    named: dict[str, list[str]] = {}
+    for request in requests:
+        for name in (request.partition or default).split(","):
+            named.setdefault(name.strip(), []).append(request.rule)
     choice = f"Name one of the cluster's in {SITE}: {', '.join(there) or 'none is shown'}."
-    for name, rules in partitions.items():
-        if name and name not in there:
+    for name, rules in named.items():
+        if not name:
+            yield problem("partition", "None is named, and the cluster has no default.", choice)
+        elif name not in there:
             yield problem(
-                "partition",
-                f"There is no partition '{name}', which {' and '.join(sorted(rules))} would go to.",
-                choice,
+                "partition", f"There is no '{name}', to which {_all(rules)} would go.", choice
             )
-    if "" in partitions and not any(name.endswith("*") for name in listed):
-        yield problem("partition", "None is named, and the cluster has no default.", choice)
-    elif found := [name for name in partitions if name in there]:
-        yield good("partition", f"{', '.join(found)} can be submitted to")
+    refused = [text for request in requests if (text := _refusal(request, default, kinds))]
+    for text in refused:
+        yield problem("request", text, f"Slurm would let it wait for ever; ask for less in {SITE}.")
+    if not refused and {*named} <= {*there}:
+        yield good("partition", f"{', '.join(named)} can run what is asked for")
+
+
+def _refusal(request: Request, default: str, kinds: list[_NodeKind]) -> str:
+    name = request.partition or default
+    lacking = [kind.lacks(request) for kind in kinds if kind.partition in name.split(",")]
+    if not lacking or "" in lacking:
+        return ""
+    return f"{request.rule} asks the partition {name} for {lacking[0]}."
+
+
+def _all(rules: list[str]) -> str:
+    names = sorted({*rules})
+    return " and ".join([*([", ".join(names[:-1])] if names[:-1] else []), names[-1]])
 
 
 def _check_accounting(status_command: str) -> Finding:
@@ -211,11 +313,11 @@ def _check_accounting(status_command: str) -> Finding:
     )
 
 
-def _asked(*command: str) -> subprocess.CompletedProcess[str]:
+def _asked(*command: str, seconds: float = _SECONDS) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no answer within {_SECONDS} s")
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {seconds:.0f} s")
 
 
 def _said(answer: subprocess.CompletedProcess[str]) -> str:

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 CPU_NODES, GPU_NODES = ("c1", "c2"), ("g1",)
 NODES = CPU_NODES + GPU_NODES
 # More than there are: the nodes are the same machine.
@@ -71,18 +73,24 @@ class Cluster:
         ]
         self._daemon("munged", "--force", f"--socket={self.folder}/run/munge.socket", *munge)
         self._wait(lambda: (self.folder / "run/munge.socket").exists())
-        self._daemon("slurmctld", "-c")
-        self._wait(lambda: not run("scontrol", "ping").returncode)
+        self.start_controller()
         for node in NODES:
             self._daemon("slurmd", "-N", node)
         self._wait(lambda: self.states() == dict.fromkeys(NODES, "idle"))
 
+    def start_controller(self):
+        self._daemon("slurmctld")
+        self._wait(lambda: not run("scontrol", "ping").returncode)
+
+    def stop_controller(self):
+        _end(self.folder / "run/slurmctld.pid")
+
     def stop(self):
         with contextlib.suppress(AssertionError):
             self.empty()
+        # Nodes first, who speak to the controller, then munge, without which nobody speaks.
         for path in sorted((self.folder / "run").glob("*.pid"), reverse=True):
-            with contextlib.suppress(OSError, ValueError):
-                os.kill(int(path.read_text()), 15)
+            _end(path)
         for name in FILES:
             if _is_link(name) and (ETC / name).readlink().parent.parent == self.folder:
                 (ETC / name).unlink()
@@ -180,6 +188,14 @@ class Cluster:
             ),
             "cgroup.conf": "CgroupAutomount=no\nConstrainCores=no\nConstrainRAMSpace=no\n",
         }
+
+
+def _end(path):
+    """End the daemon of a file with its number."""
+    with contextlib.suppress(psutil.Error, ValueError, OSError):
+        daemon = psutil.Process(int(path.read_text()))
+        daemon.terminate()
+        psutil.wait_procs([daemon], timeout=10)
 
 
 def _free_ports(count):

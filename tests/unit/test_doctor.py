@@ -13,7 +13,7 @@ from small_dataset import configuration
 
 from exitwave import doctor, doctor_files
 from exitwave.doctor import examine, finding_text
-from exitwave.doctor_cluster import Profile, check_slurm, read_profile
+from exitwave.doctor_cluster import Profile, Request, check_slurm, read_profile
 from exitwave.doctor_files import check_disk, check_file_system, existing_parent
 from exitwave.doctor_machine import (
     LOCK,
@@ -254,8 +254,8 @@ def test_what_a_profile_names(tmp_path):
     assert profile.submits
     assert profile.status_command == "sacct"
     assert profile.gpu_rules() == ["train_network"]
-    assert profile.partitions() == {
-        "cpu": ["default-resources"],
-        "gpu": ["train_network"],
-        "gpu_long": ["train_network"],
-    }
+    assert profile.requests() == [
+        Request("default-resources", "cpu", 1, 4000),
+        Request("train_network", "gpu,gpu_long", 1, 4000, gpus=1),
+        Request("render_epoch", "cpu", 1, 4000),
+    ]

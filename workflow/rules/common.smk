@@ -4,6 +4,7 @@ import shutil
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from exitwave import layout
 from exitwave.config import parse_config, specs
@@ -30,22 +31,36 @@ except ExitwaveError as error:
     raise WorkflowError(str(error)) from None
 
 
+# Where the controller does not answer, the executor takes half a minute before `onstart` is reached.
+submits = (
+    workflow.resource_settings.nodes is not None
+    and workflow.exec_mode == ExecMode.DEFAULT
+)
+if submits and not workflow.output_settings.dryrun and shutil.which("scontrol"):
+    from exitwave.doctor_cluster import require_controller
+
+    try:
+        require_controller()
+    except ExitwaveError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def require_cluster():
     """Say before the first job is submitted what Slurm would not say, or only in each job's log."""
     if workflow.executor_plugin.name != "slurm":
         return
-    from exitwave.doctor_cluster import require_slurm
-    from exitwave.slurm_site import read_site
+    from exitwave.doctor_cluster import Request, require_slurm
 
-    site = read_site()
-    # The jobs of the shards are not known before the catalog.
-    partitions = {site.cpu_partition: {"simulate_exit_waves"}}
-    for job in workflow.dag.needrun_jobs():
-        if not job.is_local:
-            partition = job.resources.get("slurm_partition", "")
-            partitions.setdefault(partition, set()).add(job.rule.name)
+    rules = {job.rule for job in workflow.dag.needrun_jobs() if not job.is_local}
+    if any(job.rule.name == "build_catalog" for job in workflow.dag.needrun_jobs()):
+        # Its jobs are not known before the catalog.
+        rules.add(workflow.get_rule("simulate_exit_waves"))
+    requests = []
+    for rule in sorted(rules, key=str):
+        resources = rule.expand_resources({}, [], attempt=1)
+        requests.append(Request.of(rule.name, resources, resources["_cores"]))
     try:
-        require_slurm(partitions, workflow.executor_settings.status_command)
+        require_slurm(requests, workflow.executor_settings.status_command)
     except ExitwaveError as error:
         raise WorkflowError(str(error)) from None
 
