@@ -44,6 +44,8 @@ Knowledge = Literal["paper", "all"]
 # of a MoS2 flake over two thirds of its field, between 0.3 and 2 1/Å. Half and twice of it give the
 # same error within a tenth.
 _SCATTERED_POWER = 3e-4
+# Least noise held against it: however high the dose, the images are not exact.
+_LEAST_NOISE = 1e-3
 # The camera's response is undone as far as it is above this; below, noise would be all there is.
 _LEAST_MTF = 0.2
 # Frequency whose fringes shall stay within the padding [1/Å], and the border that is to be vacuum.
@@ -138,7 +140,7 @@ def reconstruct_wave(
         np.sqrt(np.maximum(_without_camera(image, sampling, microscope), 0)) for image in images
     ]
     transfers = _transfers(microscope, points, sampling)
-    noise = np.float32(1 / (4 * microscope.dose * _SCATTERED_POWER))
+    noise = np.float32(max(1 / (4 * microscope.dose * _SCATTERED_POWER), _LEAST_NOISE))
     weight = noise + sum(transfer.real**2 + transfer.imag**2 for transfer in transfers)
 
     scattered = latest = np.zeros((points, points), dtype=np.complex64)
