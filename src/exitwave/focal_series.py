@@ -6,7 +6,7 @@ give it there the measured modulus and leave it its phase, carry it back, take t
 images, and begin again. It is what the paper's networks are held against (its Sec. 6). Arrays are
 indexed [y, x]; signs are those of `exitwave.transfer`.
 
-What it cannot do: an image at focus f tells the phase of a frequency k only by sin(π λ f k²).
+What it cannot do: an image at focus f shows a weak phase of frequency k by sin(π λ f k²) of it.
 Wavelengths of more than some 5 Å hardly change over a range of 100 Å, and come back after hundreds
 of iterations, if noise lets them come at all. `remove_low_frequencies` leaves them out of a
 comparison, as the paper does. No image tells the phase of the whole wave: it is set to 0 at the
@@ -41,8 +41,8 @@ Image = NDArray[np.float32]
 Knowledge = Literal["paper", "all"]
 
 # Power of the scattered wave per area of frequency space that is held against the noise [Å²]: that
-# of a MoS2 flake over two thirds of its field, between 0.3 and 2 1/Å. Half and twice of it give the
-# same error within a tenth.
+# between 0.3 and 2 1/Å of a MoS2 flake of 17 Å in a field of 25 Å. Half and twice of it give the
+# same error of the wave within a tenth.
 _SCATTERED_POWER = 3e-4
 # Least noise held against it: however high the dose, the images are not exact.
 _LEAST_NOISE = 1e-3
@@ -162,10 +162,10 @@ def reconstruct_wave(
 
 
 def remove_low_frequencies(wave: NDArray[np.complexfloating], sigma_px: float) -> ComplexImage:
-    """Take the wave folded with a Gaussian off the wave: what is left has a mean near 0.
+    """Take the wave folded with a Gaussian off the wave; vacuum becomes 0.
 
-    For the comparison of Fig. 10 of the paper, with 8 pixels. Beyond the border the wave goes on
-    with its value there.
+    For the comparison of Fig. 10 of the paper, which does so with the true wave and 8 pixels.
+    Beyond the border the wave goes on with its value there.
 
     Parameters
     ----------
@@ -204,6 +204,11 @@ def _require_series(
             raise ExitwaveError(
                 f"Image {number} of the focal series has pixels that are not finite; replace them "
                 "or leave the image out."
+            )
+        if not 0.5 < image.mean() < 2:
+            raise ExitwaveError(
+                f"Image {number} of the focal series has the mean {image.mean():g}, and vacuum "
+                "should be 1; divide it by its mean in vacuum."
             )
     if size <= 2 * GUARD_PX:
         raise ExitwaveError(

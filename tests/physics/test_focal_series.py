@@ -138,8 +138,8 @@ def test_acceleration_brings_the_long_wavelengths_back(clean: Series) -> None:
 def test_abtems_images_give_the_wave_back(wave: NDArray[np.complex64]) -> None:
     """Signs, angles and amplitudes are abTEM's: neither its images nor these pixels are ours.
 
-    Measured: 0.0227. Also, the wave that was found has, in abTEM, the images that it was found
-    from; measured: 0.0142 of the rms contrast, most of it at the border.
+    Measured: 0.0230. In abTEM's images of the wave that was found, the moduli are off by 1.2 times
+    what the reconstruction says; there the wave ends at the field's border, in vacuum.
     """
     points, sampling = 600, 0.1
     first = (points - len(wave)) // 2
@@ -151,11 +151,11 @@ def test_abtems_images_give_the_wave_back(wave: NDArray[np.complex64]) -> None:
         return np.stack([abtem_image(padded, sampling, CLEAN, focus) for focus in CLEAN.defocus])
 
     measured = images(wave)[:, field, field]
-    found = reconstruct_wave(measured, sampling, CLEAN, iterations=30).wave
-    assert fine_error(found, wave) < 0.045
-    assert fine_error(np.conj(found), wave) > 1
-    difference = images(found)[:, field, field] - measured
-    assert np.sqrt(np.mean(difference**2)) < 0.03 * np.std(measured)
+    found = reconstruct_wave(measured, sampling, CLEAN, iterations=30)
+    assert fine_error(found.wave, wave) < 0.045
+    assert fine_error(np.conj(found.wave), wave) > 1
+    difference = np.sqrt(images(found.wave)[:, field, field]) - np.sqrt(measured)
+    assert np.sqrt(np.mean(difference**2)) < 1.4 * found.misfit[-1] < 0.05 * np.std(measured)
 
 
 def abtem_image(
@@ -192,17 +192,17 @@ def test_an_aberration_that_is_not_told_stays_in_the_wave(clean: Series, aberrat
 @pytest.mark.parametrize("untold", ["astigmatism", "coma", "focal_spread", "blur", "camera"])
 def test_with_envelopes_and_noise_all_that_is_told_helps(median: Series, untold: str) -> None:
     without = {"mtf_c1": 1.0} if untold == "camera" else {untold: 0.0}
-    told = median.found(20)
+    told = median.found(10)
     assert median.error(told) < 0.6
     assert median.fine_error(told) < 0.4
-    assert median.fine_error(median.found(20, **without)) > 1.03 * median.fine_error(told)
+    assert median.fine_error(median.found(10, **without)) > 1.03 * median.fine_error(told)
 
 
 # Measured: 0.70 and 0.50, as after ten iterations.
 @pytest.mark.parametrize("dose", [3e2, 3e3])
 def test_noise_does_not_grow(wave: NDArray[np.complex64], dose: float) -> None:
     series = Series(wave, replace(MEDIAN, dose=dose))
-    few, many = series.found(10), series.found(60)
+    few, many = series.found(10), series.found(40)
     # An empty microscope has 1.
     assert series.error(few) < 0.85
     assert series.error(many) < 1.02 * series.error(few)
@@ -245,6 +245,7 @@ HOLED[1, 3, 4] = np.nan
         ([IMAGES[0], np.ones((64, 60))], 0.1, 5, r"^Image 2 .* shape \(64, 60\), not \(64, 64\)"),
         (np.ones((2, 64)), 0.1, 5, r"^Image 1 .* shape \(64,\), not \(64, 64\); cut"),
         (HOLED, 0.1, 5, r"^Image 2 of the focal series has pixels that are not finite; replace"),
+        (300 * IMAGES, 0.1, 5, r"^Image 1 .* mean 300, and vacuum should be 1; divide"),
         (IMAGES[:, :30, :30], 0.1, 5, r"^Images of 30 pixels a side are too small; give more"),
         (IMAGES, 0.0, 5, r"^A pixel of 0 Å is none; give"),
         (IMAGES, 0.1, 0, r"^0 iterations were asked for; take 1 or more"),
