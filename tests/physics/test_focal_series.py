@@ -132,6 +132,10 @@ def test_acceleration_brings_the_long_wavelengths_back(clean: Series) -> None:
         clean.images, clean.sampling, clean.draw, iterations=200, accelerated=True
     )
     assert clean.error(found) < 0.18
+    # The phase of the whole wave is that of vacuum, at the border.
+    border = np.ones(found.wave.shape, dtype=bool)
+    border[10:-10, 10:-10] = False
+    assert np.angle(found.wave[border].mean()) == pytest.approx(0, abs=1e-5)
     assert clean.fine_error(found) < 0.025
 
 
