@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: two nodes without and one with a pretended GPU, all on loopback.
+"""A real Slurm on this machine: three nodes without and one with a pretended GPU, all on loopback.
 
 Needs the Debian packages slurm-wlm and munge, and to be root. The client commands must find the
 configuration at its usual place, because Snakemake's job step drops all variables of Slurm; so
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-CPU_NODES, GPU_NODES = ("c1", "c2"), ("g1",)
+CPU_NODES, GPU_NODES = ("c1", "c2", "c3"), ("g1",)
 NODES = CPU_NODES + GPU_NODES
 # More than there are: the nodes are the same machine.
 CORES, MEGABYTES = 16, 64000

@@ -4,6 +4,7 @@ All in one file, so that one process runs them, one after the other.
 """
 
 import copy
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 import yaml
-from cluster import CPU_NODES, run
+from cluster import CPU_NODES, MEGABYTES, run
 from factory import ROOT, TINY, Factory, exitwave
 
 from exitwave.store import content_digest
@@ -207,7 +208,8 @@ def test_memory_time_node_and_a_stranger_end_jobs_and_the_run_is_complete(factor
         "set-resources": {
             # Less than Python and Snakemake need; with the second attempt enough.
             "render_epoch": {"mem_mb": "150 * attempt ** 4"},
-            "simulate_exit_waves": {"runtime": "attempt"},
+            # A node for each.
+            "simulate_exit_waves": {"runtime": "attempt", "mem_mb": MEGABYTES // 2 + 1},
         }
     }
     with factory.start(EPOCH) as running:
@@ -243,8 +245,7 @@ def shards_under_way(cluster):
                     part.endswith("/exitwave") for part in process.info["cmdline"] or []
                 ):
                     found[job] = (re.search(r"NodeList=(\w+)", shown)[1], process)
-    nodes = {node for node, _ in found.values()}
-    return found if len(found) == 3 and nodes <= {*CPU_NODES} else None
+    return found if {node for node, _ in found.values()} == {*CPU_NODES} else None
 
 
 def hold_still(process):
@@ -263,15 +264,15 @@ def test_ctrl_c_empties_the_queue_and_after_a_kill_nothing_is_computed_twice(
     with factory.start(EPOCH) as running:
         waiting_for(lambda: list(factory.results.glob("tiny/exit_waves/*.nc")), running)
         running.kill()
-    finished = {path: path.stat().st_mtime_ns for path in stores(factory)}
+    finished = {path: path.stat().st_ino for path in stores(factory)}
     # Jobs outlive their Snakemake, and its lock stays.
     factory.must_run("--unlock")
     factory.must_run(EPOCH)
     assert factory.digests().items() <= local.items()
-    logs = [path.read_text() for path in (factory.results / "logs/simulate").glob("*.log")]
-    computed = sum(int(count) for log in logs for count in re.findall(r"(\d+) to compute", log))
-    assert computed <= sum(len(log.splitlines()) > 0 for log in logs) * 3
-    assert finished.items() <= {path: path.stat().st_mtime_ns for path in stores(factory)}.items()
+    # A shard whose end the killed Snakemake did not see is looked through, and nothing computed.
+    for path, number in finished.items():
+        summary = json.loads(path.with_suffix(".json").read_text())
+        assert path.stat().st_ino == number or summary["computed"] == 0
 
 
 def stores(factory):
