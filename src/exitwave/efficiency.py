@@ -12,7 +12,6 @@ import ast
 import contextlib
 import csv
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ class JobUse:
 
     rule: str
     seconds: float
-    cores_used: float
+    core_seconds: float
     megabytes_used: float | None
     cores: int | None
     megabytes: float | None
@@ -49,8 +48,9 @@ class RuleUse:
 
     @property
     def cores_used(self) -> float:
-        """The median job's, over its time."""
-        return statistics.median(job.cores_used for job in self.jobs)
+        """Mean over the time of all jobs."""
+        seconds = sum(job.seconds for job in self.jobs)
+        return sum(job.core_seconds for job in self.jobs) / max(seconds, 1e-3)
 
     @property
     def longest_minutes(self) -> float:
@@ -105,11 +105,10 @@ def measured_use(results: Path) -> list[RuleUse]:
 def _job_use(row: dict[str, str], stage: str) -> JobUse:
     # Numbers and words, as Python writes a dictionary.
     resources = ast.literal_eval(row.get("resources") or "{}")
-    seconds = float(row["s"])
     return JobUse(
         rule=row.get("rule_name") or stage,
-        seconds=seconds,
-        cores_used=(_number(row["cpu_time"]) or 0.0) / max(seconds, 1e-3),
+        seconds=float(row["s"]),
+        core_seconds=_number(row["cpu_time"]) or 0.0,
         megabytes_used=_number(row["max_rss"]),
         cores=int(row["threads"]) if row.get("threads") else None,
         # On one machine Snakemake fills in a default that nothing holds a job to.
@@ -118,9 +117,9 @@ def _job_use(row: dict[str, str], stage: str) -> JobUse:
     )
 
 
-def _number(text: str) -> float | None:
+def _number(text: str | None) -> float | None:
     """A job of less than a moment has no values but its time."""
-    return None if text in ("NA", "-", "") else float(text)
+    return None if text in ("NA", "-", "", None) else float(str(text))
 
 
 def efficiency_text(results: Path) -> str:

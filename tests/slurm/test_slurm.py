@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ import psutil
 import pytest
 import yaml
 from cluster import CPU_NODES, MEGABYTES, run
-from factory import ROOT, TINY, Factory, exitwave
+from factory import EXITWAVE, ROOT, TINY, Factory, exitwave
 
 from exitwave.store import content_digest
 
@@ -309,6 +310,25 @@ def test_what_slurm_would_refuse_is_said_at_once(factory, site, sentence):
     assert done.returncode != 0
     assert sentence in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_doctor_finds_what_would_keep_a_run_from_ending(factory):
+    factory.site = {
+        "cpu_partition": "night",
+        "status_command": "sacct",
+        "set-resources": {"train_network": {"runtime": 2000}},
+    }
+    doctor = [str(EXITWAVE), "doctor", "--profile", "slurm"]
+    done = subprocess.run(
+        doctor, cwd=factory.folder, env=factory.environment(ROOT), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    # Long lines are broken.
+    said = " ".join(done.stdout.split())
+    assert "There is no 'night', to which" in said
+    assert "train_network asks the partition gpu for 2000 min (runtime), of at most 60." in said
+    assert "sacct, by which jobs are followed, fails" in said
+    assert "Set `status_command: squeue` in" in said
 
 
 def test_a_controller_that_does_not_answer_is_said_at_once(factory, cluster):
