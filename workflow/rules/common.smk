@@ -51,14 +51,14 @@ def require_cluster():
         return
     from exitwave.doctor_cluster import Request, require_slurm
 
-    rules = {job.rule for job in workflow.dag.needrun_jobs() if not job.is_local}
+    submitted = {job.rule for job in workflow.dag.needrun_jobs() if not job.is_local}
     if any(job.rule.name == "build_catalog" for job in workflow.dag.needrun_jobs()):
         # Its jobs are not known before the catalog.
-        rules.add(workflow.get_rule("simulate_exit_waves"))
+        submitted.add(workflow.get_rule("simulate_exit_waves"))
     requests = []
-    for rule in sorted(rules, key=str):
-        resources = rule.expand_resources({}, [], attempt=1)
-        requests.append(Request.of(rule.name, resources, resources["_cores"]))
+    for kind in sorted(submitted, key=str):
+        resources = kind.expand_resources({}, [], attempt=1)
+        requests.append(Request.of(kind.name, resources, resources["_cores"]))
     try:
         require_slurm(requests, workflow.executor_settings.status_command)
     except ExitwaveError as error:
