@@ -103,6 +103,8 @@ def measured_use(results: Path) -> list[RuleUse]:
 
 
 def _job_use(row: dict[str, str], stage: str) -> JobUse:
+    if None in row.values():
+        raise ValueError("a torn line")
     # Numbers and words, as Python writes a dictionary.
     resources = ast.literal_eval(row.get("resources") or "{}")
     return JobUse(
@@ -117,9 +119,9 @@ def _job_use(row: dict[str, str], stage: str) -> JobUse:
     )
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str) -> float | None:
     """A job of less than a moment has no values but its time."""
-    return None if text in ("NA", "-", "", None) else float(str(text))
+    return None if text in ("NA", "-", "") else float(text)
 
 
 def efficiency_text(results: Path) -> str:
