@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from exitwave.errors import SpecimenError
@@ -61,15 +63,61 @@ class Outline:
 
 @dataclass(frozen=True)
 class Piece:
-    """Atoms of one part of a specimen: numbers, positions [Å], and the outline they fill."""
+    """One part of a specimen.
+
+    Attributes
+    ----------
+    numbers : (n,) array
+        Atomic numbers.
+    positions : (n, 3) array
+        Positions [Å].
+    outline : Outline
+        What the atoms fill.
+    present : (n,) array of bool
+        False where the atom is missing: a vacancy, or part of a hole.
+    columns : (n,) array
+        Number of the column of the crystal that an atom belongs to; -1 outside crystals.
+    """
 
     numbers: Integers
     positions: Floats
     outline: Outline
+    present: NDArray[np.bool_]
+    columns: Integers
 
     def raised(self, height: float) -> Piece:
         """Return the piece shifted along z [Å]."""
         return replace(self, positions=self.positions + np.array([0.0, 0.0, height]))
+
+    def span(self) -> tuple[float, float]:
+        """Return the least and the greatest z of the atoms that are present [Å]."""
+        z = self.positions[self.present, 2]
+        return float(z.min()), float(z.max())
+
+
+def disordered_piece(numbers: Integers, positions: Floats, outline: Outline) -> Piece:
+    """Return a piece that is no crystal: it has neither columns nor vacancies."""
+    count = len(numbers)
+    return Piece(
+        numbers, positions, outline, np.ones(count, dtype=bool), np.full(count, -1, dtype=np.int64)
+    )
+
+
+def number_columns(plane: Floats, radius: float) -> Integers:
+    """Return the column of each atom: chains of atoms closer than a radius in the plane.
+
+    Parameters
+    ----------
+    plane : (n, 2) array
+        Positions [Å].
+    radius : float
+        Distance of neighbours in a column [Å].
+    """
+    pairs = cKDTree(plane).query_pairs(radius, output_type="ndarray")
+    links = coo_array(
+        (np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(len(plane),) * 2
+    )
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
 def draw_outline(

@@ -84,8 +84,13 @@ def render_sample(task: Rendering) -> dict[str, Any]:
         "atom_count",
         "atom_number",
         "atom_layer",
+        "atom_column",
+        "vacancy_count",
+        "vacancy_number",
+        "vacancy_layer",
+        "vacancy_column",
     )
-    positions = sample["atom_position"] - np.array([series.origin, series.origin, 0.0])
+    origin = np.array([series.origin, series.origin, 0.0])
     return {
         **{name: sample[name] for name in copied},
         "image": series.image,
@@ -103,7 +108,8 @@ def render_sample(task: Rendering) -> dict[str, Any]:
         **_mtf_parameters(draw),
         "padded_size": series.padded_size,
         "seed": "/".join(str(part) for part in (task.seed, *identity)),
-        "atom_position": positions,
+        "atom_position": sample["atom_position"] - origin,
+        "vacancy_position": sample["vacancy_position"] - origin,
     }
 
 

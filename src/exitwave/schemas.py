@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARTS = ("real", "imag")
 
 
@@ -57,12 +57,34 @@ _IDENTITY = (
 
 _ENERGY = _column("energy", "f8", "keV", "kinetic energy of the electrons")
 
-# Atoms are a contiguous ragged array: those of sample i follow those of sample i - 1.
-_ATOMS = (
-    _column("atom_count", "i4", "1", "number of atoms of the specimen"),
-    Variable("atom_number", ("atom",), "i4", "1", "atomic number"),
-    Variable("atom_layer", ("atom",), "i4", "1", "0 flake, 1 support, 2 contamination"),
-)
+_LAYERS = "0 flake, 1 support, 2 contamination"
+
+
+def _atoms(origin: str) -> tuple[Variable, ...]:
+    """Atoms, and those that were taken out of their crystals, placed from an origin."""
+    place = f"position from {origin}; z along the beam, 0 at the highest atom"
+    return tuple(
+        variable
+        for kind, what in (("atom", "atom"), ("vacancy", "missing atom"))
+        for variable in (
+            _column(f"{kind}_count", "i4", "1", f"number of {what}s of the specimen"),
+            Variable(f"{kind}_number", (kind,), "i4", "1", f"atomic number of the {what}"),
+            Variable(f"{kind}_layer", (kind,), "i4", "1", _LAYERS),
+            Variable(
+                f"{kind}_column",
+                (kind,),
+                "i4",
+                "1",
+                f"column of the crystal that the {what} belongs to; -1 outside crystals",
+            ),
+            Variable(f"{kind}_position", (kind, "xyz"), "f8", "angstrom", place),
+        )
+    )
+
+
+RAGGED = {"atom": "atom_count", "vacancy": "vacancy_count"}
+"""Dimensions of contiguous ragged arrays, in which the entries of sample i follow those of sample
+i - 1, and the variable that says how many each sample has."""
 
 EXIT_WAVES = Schema(
     "exit_waves",
@@ -81,14 +103,7 @@ EXIT_WAVES = Schema(
         _column("tilt_axis", "f8", "degree", "direction of the tilt axis from x towards y"),
         _column("exit_distance", "f8", "angstrom", "exit plane below the lowest atom"),
         _column("thickness", "f8", "angstrom", "from the highest to the lowest atom"),
-        *_ATOMS,
-        Variable(
-            "atom_position",
-            ("atom", "xyz"),
-            "f8",
-            "angstrom",
-            "position from the first point; z along the beam, 0 at the highest atom",
-        ),
+        *_atoms("the first point"),
     ),
 )
 
@@ -126,14 +141,7 @@ EPOCH = Schema(
         _mtf_parameter("c3"),
         _column("padded_size", "f8", "angstrom", "side of the vacuum-padded box"),
         _column("seed", "str", "1", "key of the random draws"),
-        *_ATOMS,
-        Variable(
-            "atom_position",
-            ("atom", "xyz"),
-            "f8",
-            "angstrom",
-            "position from the centre of the first pixel; z along the beam, 0 at the highest atom",
-        ),
+        *_atoms("the centre of the first pixel"),
     ),
 )
 

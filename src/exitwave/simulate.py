@@ -101,7 +101,13 @@ def simulate_sample(task: Simulation) -> dict[str, Any]:
         "atom_count": len(specimen.numbers),
         "atom_number": specimen.numbers,
         "atom_layer": specimen.layers,
+        "atom_column": specimen.columns,
         "atom_position": specimen.positions,
+        "vacancy_count": len(specimen.vacancies.numbers),
+        "vacancy_number": specimen.vacancies.numbers,
+        "vacancy_layer": specimen.vacancies.layers,
+        "vacancy_column": specimen.vacancies.columns,
+        "vacancy_position": specimen.vacancies.positions,
         "seconds": time.perf_counter() - start,
     }
 

@@ -12,7 +12,7 @@ the support and the exit plane lie at larger z, *below* the flake, and contamina
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
@@ -37,6 +37,24 @@ FLAKE, SUPPORT, CONTAMINATION = 0, 1, 2
 
 
 @dataclass(frozen=True)
+class Vacancies:
+    """Atoms that were taken out of the crystals, singly or with their whole column.
+
+    Attributes
+    ----------
+    numbers, layers, columns : (n,) arrays
+        As those of a `Specimen`.
+    positions : (n, 3) array
+        Where they would be, in the frame of the specimen, without position noise [Å].
+    """
+
+    numbers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    layers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    positions: Floats = field(default_factory=lambda: np.zeros((0, 3)))
+
+
+@dataclass(frozen=True)
 class Specimen:
     """Atoms in a box, ready for the multislice calculation.
 
@@ -54,6 +72,11 @@ class Specimen:
         Angle of the tilt [degree].
     tilt_axis : float
         Direction of the tilt's axis, from x towards y [degree].
+    columns : (n,) array
+        Number of the crystal's column that an atom belongs to; -1 outside crystals. Columns are
+        told before the tilt and by the whole crystal, so that those of missing atoms count.
+    vacancies : Vacancies
+        The atoms that were taken out.
     """
 
     numbers: Integers
@@ -62,6 +85,8 @@ class Specimen:
     box: float
     tilt: float
     tilt_axis: float
+    columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    vacancies: Vacancies = field(default_factory=Vacancies)
 
     @property
     def thickness(self) -> float:
@@ -92,13 +117,36 @@ def build_specimen(
     numbers = np.concatenate([piece.numbers for piece in pieces.values()])
     positions = np.concatenate([piece.positions for piece in pieces.values()])
     layers = np.repeat(list(pieces), [len(piece.numbers) for piece in pieces.values()])
-    noise = draws("position noise").normal(size=positions.shape)
-    positions = positions + structure.position_noise_angstrom * noise
-    positions = _tilted(positions, tilt, tilt_axis)
+    columns = _joined_columns(list(pieces.values()))
+    present = np.concatenate([piece.present for piece in pieces.values()])
+    noise = draws("position noise").normal(size=(int(present.sum()), 3))
+    positions[present] += structure.position_noise_angstrom * noise
+    middle = (positions[present, 2].min() + positions[present, 2].max()) / 2
+    positions = _tilted(positions, float(middle), tilt, tilt_axis)
     positions[:, :2] += structure.box_angstrom / 2
-    positions[:, 2] -= positions[:, 2].min()
-    _require_inside(positions, structure, material)
-    return Specimen(numbers, positions, layers, structure.box_angstrom, tilt, tilt_axis)
+    positions[:, 2] -= positions[present, 2].min()
+    _require_inside(positions[present], structure, material)
+    missing = ~present
+    return Specimen(
+        numbers[present],
+        positions[present],
+        layers[present],
+        structure.box_angstrom,
+        tilt,
+        tilt_axis,
+        columns[present],
+        Vacancies(numbers[missing], layers[missing], columns[missing], positions[missing]),
+    )
+
+
+def _joined_columns(pieces: list[Piece]) -> Integers:
+    """Number the columns of all pieces through."""
+    joined, first = [], 0
+    for piece in pieces:
+        inside = piece.columns >= 0
+        joined.append(np.where(inside, piece.columns + first, -1))
+        first += int(piece.columns.max(initial=-1)) + 1
+    return np.concatenate(joined)
 
 
 def _pieces(material: Material, structure: Structure, draws: Generators) -> dict[int, Piece]:
@@ -121,13 +169,11 @@ def _pieces(material: Material, structure: Structure, draws: Generators) -> dict
         room = _room(structure, height, flake_height)
         support = build_support(structure, height, rotation, room, draws)
         gap = draws("support gap").uniform(*structure.support_gap_angstrom)
-        pieces[SUPPORT] = support.raised(
-            flake.positions[:, 2].max() + gap - support.positions[:, 2].min()
-        )
+        pieces[SUPPORT] = support.raised(flake.span()[1] + gap - support.span()[0])
     contamination = build_contamination(structure, flake.outline, draws)
     if contamination is not None:
         gap = structure.contamination_gap_angstrom
-        pieces[CONTAMINATION] = contamination.raised(flake.positions[:, 2].min() - gap)
+        pieces[CONTAMINATION] = contamination.raised(flake.span()[0] - gap)
     return pieces
 
 
@@ -170,11 +216,11 @@ def _room(structure: Structure, height: float, other_height: float) -> float:
     return room
 
 
-def _tilted(positions: Floats, angle: float, axis: float) -> Floats:
-    """Turn points [Å] about an axis in the plane through the middle of their height."""
+def _tilted(positions: Floats, height: float, angle: float, axis: float) -> Floats:
+    """Turn points about an axis in the plane at a height [Å]."""
     radians = np.deg2rad(angle)
     direction = np.array([np.cos(np.deg2rad(axis)), np.sin(np.deg2rad(axis)), 0.0])
-    middle = np.array([0.0, 0.0, 0.5 * (positions[:, 2].min() + positions[:, 2].max())])
+    middle = np.array([0.0, 0.0, height])
     points = positions - middle
     # Rodrigues' rotation formula
     along = np.outer(points @ direction, direction) * (1 - np.cos(radians))

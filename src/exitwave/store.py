@@ -35,6 +35,7 @@ from exitwave.schemas import (
     FORMAT_VERSION,
     PART,
     PARTS,
+    RAGGED,
     SCHEMAS,
     Schema,
     Variable,
@@ -91,7 +92,7 @@ class StoreWriter:
         self.sizes = {**sizes, **FIXED_SIZES}
         # Its own, should two jobs ever write the same store where files cannot be locked.
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
-        self._atoms: list[dict[str, NDArray[Any]] | None] = [None] * sizes["sample"]
+        self._ragged: list[dict[str, NDArray[Any]] | None] = [None] * sizes["sample"]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = netCDF4.Dataset(self._temporary, "w", format="NETCDF4")
@@ -103,7 +104,7 @@ class StoreWriter:
         for name, size in self.sizes.items():
             self._file.createDimension(name, size)
         for variable in schema.variables:
-            if "atom" not in variable.dimensions:
+            if variable.dimensions[0] not in RAGGED:
                 self._create(variable)
         self._create(DIGEST)
         self._create(PART)
@@ -138,32 +139,33 @@ class StoreWriter:
         }
         try:
             for variable in self.schema.variables:
-                if "atom" not in variable.dimensions:
+                if variable.dimensions[0] not in RAGGED:
                     self._file[variable.name][index] = converted[variable.name]
             self._file[DIGEST.name][index] = sample_digest(self.schema, converted)
         except (OSError, RuntimeError) as error:
             raise write_error(self.path, error) from error
-        self._atoms[index] = {
+        self._ragged[index] = {
             variable.name: converted[variable.name]
             for variable in self.schema.variables
-            if "atom" in variable.dimensions
+            if variable.dimensions[0] in RAGGED
         }
 
-    def _write_atoms(self) -> None:
-        missing = [index for index, atoms in enumerate(self._atoms) if atoms is None]
+    def _write_ragged(self) -> None:
+        missing = [index for index, values in enumerate(self._ragged) if values is None]
         if missing:
             raise ValueError(f"samples {missing[:5]} of {self.path} were never written")
-        atoms = [entry for entry in self._atoms if entry is not None]
-        total = sum(len(entry["atom_number"]) for entry in atoms)
-        self._file.createDimension("atom", total)
-        self.sizes["atom"] = total
-        for variable in self.schema.variables:
-            if "atom" in variable.dimensions:
-                self._create(variable)
-                if total:
-                    self._file[variable.name][:] = np.concatenate(
-                        [entry[variable.name] for entry in atoms]
-                    )
+        samples = [values for values in self._ragged if values is not None]
+        for dimension in RAGGED:
+            total = sum(len(values[f"{dimension}_number"]) for values in samples)
+            self._file.createDimension(dimension, total)
+            self.sizes[dimension] = total
+            for variable in self.schema.variables:
+                if variable.dimensions[0] == dimension:
+                    self._create(variable)
+                    if total:
+                        self._file[variable.name][:] = np.concatenate(
+                            [values[variable.name] for values in samples]
+                        )
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +183,7 @@ class StoreWriter:
             return
         try:
             try:
-                self._write_atoms()
+                self._write_ragged()
                 self._file.close()
             except (OSError, RuntimeError) as failure:
                 raise write_error(self.path, failure) from failure
@@ -229,9 +231,12 @@ class StoreReader:
         self._file = _open(self.path, kind)
         self.schema = SCHEMAS[str(self._file.kind)]
         self.sizes = {name: len(dimension) for name, dimension in self._file.dimensions.items()}
-        counts = np.asarray(self._file["atom_count"][:], dtype=np.int64)
-        self._atom_ends = np.cumsum(counts)
-        self._atom_starts = self._atom_ends - counts
+        counts = {
+            dimension: np.asarray(self._file[name][:], dtype=np.int64)
+            for dimension, name in RAGGED.items()
+        }
+        self._ends = {dimension: np.cumsum(count) for dimension, count in counts.items()}
+        self._starts = {name: ends - counts[name] for name, ends in self._ends.items()}
 
     def __len__(self) -> int:
         return self.sizes["sample"]
@@ -257,10 +262,12 @@ class StoreReader:
             Where the sample's content does not agree with its digest.
         """
         values: dict[str, Any] = {}
-        atoms = slice(self._atom_starts[index], self._atom_ends[index])
+        places: dict[str, Any] = {
+            name: slice(self._starts[name][index], self._ends[name][index]) for name in RAGGED
+        }
         try:
             for variable in self.schema.variables:
-                where = atoms if "atom" in variable.dimensions else index
+                where = places.get(variable.dimensions[0], index)
                 value = self._file[variable.name][where]
                 values[variable.name] = _convert(variable, value)
             digest = str(self._file[DIGEST.name][index])

@@ -18,7 +18,9 @@ from exitwave.flakes import (
     Outline,
     Piece,
     cut_flake,
+    disordered_piece,
     draw_outline,
+    number_columns,
     random_shift,
     remove_defects,
     stack_layers,
@@ -82,7 +84,8 @@ def crystal_piece(
             f"no atom of the {name} is left after the defects; raise flake_radius_angstrom or "
             "lower vacancy_share and hole_share"
         )
-    return Piece(numbers[keep], positions[keep], outline.moved(shift))
+    columns = number_columns(positions[:, :2], structure.column_radius_angstrom)
+    return Piece(numbers, positions, outline.moved(shift), keep, columns)
 
 
 def draw_count(limits: tuple[int, int], rng: np.random.Generator) -> int:
@@ -157,7 +160,7 @@ def _amorphous_carbon(
     positions = carbon_network(outline, thickness, count, _NEW_SHARE, draws("support atoms"))
     shift = random_shift(positions[:, :2], room, draws("support place"))
     positions[:, :2] += shift
-    return Piece(np.full(count, 6, dtype=np.int64), positions, outline.moved(shift))
+    return disordered_piece(np.full(count, 6, dtype=np.int64), positions, outline.moved(shift))
 
 
 def contamination_height(structure: Structure) -> float:
@@ -180,4 +183,4 @@ def build_contamination(structure: Structure, outline: Outline, draws: Generator
         draws("contamination atoms"),
     )
     positions[:, 2] -= positions[:, 2].max()
-    return Piece(numbers, positions, outline)
+    return disordered_piece(numbers, positions, outline)

@@ -117,6 +117,60 @@ def test_a_vacancy_takes_one_sulphur_atom():
     assert np.mean(partners) > 0.7
 
 
+@pytest.mark.parametrize("support", ["none", "graphene"])
+def test_the_vacancies_are_what_the_whole_crystal_lacks(mos2, support):
+    """At the same draws, flake and vacancies together are the specimen without defects."""
+    for index in range(5):
+        still = {"position_noise_angstrom": 0.0, "support": support}
+        whole = build(mos2, Structure(vacancy_share=0, hole_share=0, **still), index)
+        specimen = build(mos2, Structure(vacancy_share=0.05, hole_share=0.05, **still), index)
+        vacancies = specimen.vacancies
+        numbers = np.concatenate([specimen.numbers, vacancies.numbers])
+        layers = np.concatenate([specimen.layers, vacancies.layers])
+        positions = np.concatenate([specimen.positions, vacancies.positions])
+        assert len(numbers) == len(whole.numbers)
+        assert len(vacancies.numbers) > 0
+        assert set(vacancies.layers) == ({0, 1} if support == "graphene" else {0})
+        for number in set(numbers):
+            for layer in (0, 1):
+                ours = positions[(numbers == number) & (layers == layer)]
+                theirs = whole.positions[(whole.numbers == number) & (whole.layers == layer)]
+                # The height at which it is tilted, and which atom is the highest, may differ.
+                if len(ours):
+                    shift = ours.mean(axis=0) - theirs.mean(axis=0)
+                    _same_points(ours - shift, theirs)
+
+
+def _same_points(ours, theirs):
+    distances = np.linalg.norm(ours[:, None] - theirs[None], axis=-1)
+    assert distances.min(axis=1).max() < 1e-9
+    assert len(set(distances.argmin(axis=1))) == len(theirs)
+
+
+def test_columns_are_told_by_the_whole_crystal_before_the_tilt(mos2):
+    specimen = build(mos2, Structure(tilt_degrees=(10.0, 10.0), support="graphene"))
+    vacancies = specimen.vacancies
+    columns = np.concatenate([specimen.columns, vacancies.columns])
+    numbers = np.concatenate([specimen.numbers, vacancies.numbers])
+    layers = np.concatenate([specimen.layers, vacancies.layers])
+    found = {
+        tuple(sorted(numbers[columns == column])) + (int(layers[columns == column][0]),)
+        for column in set(columns)
+    }
+    assert found <= {(42, 0), (16, 16, 0), (6, 1)}
+    # Cut at the outline before the tilt, both sulphur atoms of a column are in or out.
+    pairs = [np.sum(numbers[columns == c] == 16) for c in set(columns[numbers == 16])]
+    assert set(pairs) == {2}
+    assert len({int(layers[columns == c].max()) for c in set(columns)}) == 2
+
+
+def test_disordered_parts_have_no_columns(mos2):
+    structure = Structure(support="amorphous_carbon", box_angstrom=50.0)
+    specimen = build(mos2, structure)
+    assert (specimen.columns[specimen.layers == 1] == -1).all()
+    assert (specimen.columns[specimen.layers == 0] >= 0).all()
+
+
 def test_the_noise_is_a_hundredth_of_an_angstrom(mos2):
     still = build(mos2, PERFECT)
     noisy = build(mos2, PERFECT.model_copy(update={"position_noise_angstrom": 0.01}))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+from crystal_columns import no_vacancies
 from numpy.typing import NDArray
 
 from exitwave.provenance import attributes
@@ -61,6 +62,7 @@ def _columns(index: int, noise: int, images: int) -> dict[str, object]:
         "atom_number": [6],
         "atom_layer": [0],
         "atom_position": np.zeros((1, 3)),
+        **no_vacancies(1),
     }
     return {
         **numbers,

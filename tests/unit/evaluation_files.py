@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
+from crystal_columns import no_vacancies
 from numpy.typing import NDArray
 
 from exitwave.config import parse_config
@@ -165,6 +166,7 @@ def _sample(number: int, size: int, frames: int, supported: bool, epoch: int) ->
         "atom_number": numbers,
         "atom_layer": layers,
         "atom_position": positions,
+        **no_vacancies(len(numbers)),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from crystal_columns import no_vacancies
 from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, write_epoch
 
 from exitwave import plots
@@ -93,6 +94,7 @@ def _write_exit_waves(path: Path, samples: int) -> Path:
                 atom_number=numbers,
                 atom_layer=layers,
                 atom_position=positions,
+                **no_vacancies(len(numbers)),
             )
     summary = {
         "samples": samples,

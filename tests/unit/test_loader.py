@@ -141,7 +141,8 @@ def test_a_training_epoch_needs_the_memory_of_a_batch(tmp_path):
                 batches[index]
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-    assert peaks[1] < 1.1 * peaks[0] + 1e5
+    # How far the reading thread is ahead at the peak differs by a sample or two.
+    assert peaks[1] < peaks[0] + 3 * 128**2 * 5 * 4
 
 
 def test_threads_may_read_at_once(files):

@@ -44,9 +44,12 @@ def test_more_samples_copy_those_at_hand(tmp_path):
 
 def test_changes_name_keys_and_versions():
     old = specs.simulate_spec(configuration(), "small")
-    new = json.dumps({**json.loads(old), "version": 2, "seed": 5})
+    new = json.dumps({**json.loads(old), "version": 99, "seed": 5})
     assert changes(old, old) == ""
-    assert changes(old, new) == "seed 1 → 5, algorithm version 1 → 2"
+    assert (
+        changes(old, new)
+        == f"seed 1 → 5, algorithm version {specs.ALGORITHM_VERSIONS['simulate']} → 99"
+    )
 
 
 def test_costs_go_with_points_planes_and_passes():

@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+from crystal_columns import vacancies
 
 import exitwave
 from exitwave import provenance
@@ -41,7 +42,9 @@ def sample(index, atoms=3):
         "atom_count": atoms,
         "atom_number": np.full(atoms, 42),
         "atom_layer": np.zeros(atoms, dtype=int),
+        "atom_column": np.arange(atoms),
         "atom_position": rng.random((atoms, 3)),
+        **vacancies(index, first_column=atoms),
     }
 
 

@@ -16,8 +16,8 @@ from exitwave.errors import ExitwaveError
 
 ALGORITHM_VERSIONS = {
     "catalog": 1,
-    "simulate": 1,
-    "render": 1,
+    "simulate": 2,
+    "render": 2,
     "train": 1,
     "evaluate": 1,
     "plot": 1,
