@@ -154,7 +154,7 @@ def test_columns_are_told_by_the_whole_crystal_before_the_tilt(mos2):
     numbers = np.concatenate([specimen.numbers, vacancies.numbers])
     layers = np.concatenate([specimen.layers, vacancies.layers])
     found = {
-        tuple(sorted(numbers[columns == column])) + (int(layers[columns == column][0]),)
+        (*sorted(numbers[columns == column]), int(layers[columns == column][0]))
         for column in set(columns)
     }
     assert found <= {(42, 0), (16, 16, 0), (6, 1)}
