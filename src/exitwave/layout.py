@@ -37,6 +37,13 @@ def image_numbers(config: Config, dataset: str, split: str) -> list[int]:
         for entry in config.evaluations.values()
         if entry.dataset == dataset
     }
+    # Only their validation samples are looked at.
+    evaluated |= {
+        config.networks[entry.networks[0]].images
+        for entry in config.ensembles.values()
+        if entry.dataset == dataset
+    }
+    evaluated |= {entry.images for entry in config.comparisons.values() if entry.dataset == dataset}
     asked = set(config.datasets[dataset].epochs.images)
     if not (trained or evaluated or asked):
         asked = {DEFAULT_IMAGES}
@@ -77,3 +84,18 @@ def evaluation(config: Config, name: str) -> Path:
     """Return the folder of an evaluation."""
     entry = config.evaluations[name]
     return Path("evaluations", entry.network, entry.dataset)
+
+
+def ensemble(name: str) -> Path:
+    """Return the folder of an ensemble."""
+    return Path("ensembles", name)
+
+
+def comparison(name: str) -> Path:
+    """Return the folder of a comparison with classical reconstruction."""
+    return Path("comparisons", name)
+
+
+def figure(name: str) -> Path:
+    """Return the folder of a figure."""
+    return Path("figures", name)

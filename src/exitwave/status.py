@@ -15,7 +15,7 @@ from pathlib import Path
 
 from exitwave import layout
 from exitwave.config import Config, load_config
-from exitwave.config.models import RESERVED_NAMES
+from exitwave.config.references import RESERVED_NAMES
 from exitwave.progress import (
     STATES,
     DatasetProgress,

@@ -38,6 +38,7 @@ def _kind(value: Any) -> str:
     return "<range>" if isinstance(value, (list, tuple)) else "<number>"
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
 PositiveLimits = Annotated[Limits, AfterValidator(_positive)]
 NonNegativeLimits = Annotated[Limits, AfterValidator(_not_negative)]

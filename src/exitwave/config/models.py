@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from exitwave.config.fields import (
     EnergyOrLimits,
     Limits,
+    Name,
     NonNegative,
     NonNegativeLimits,
     Positive,
@@ -23,14 +24,12 @@ from exitwave.config.fields import (
     Share,
 )
 from exitwave.config.mtf_curve import MtfCurve, check_mtf_curve, read_mtf_curve
+from exitwave.config.references import check_names
 from exitwave.config.structure import Structure
+from exitwave.config.studies import Comparison, Ensemble, Figure
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 # Sections whose values hold for all data sets and may be overridden in each.
 COMMON_SECTIONS = ("structure", "multislice", "microscope", "epochs")
-# Folders of results/ beside those of the data sets.
-RESERVED_NAMES = ("benchmarks", "comparison", "convergence", "evaluations", "logs", "networks")
 
 
 class Materials(Section):
@@ -303,6 +302,10 @@ class Evaluation(Section):
     """A true peak is found where a predicted one lies within this (ours)."""
     peak_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Peaks of |Psi - 1| count from this share of the sample's highest true peak (ours)."""
+    paper_rmse: float | None = None
+    """The paper's RMSE of its median sample, to stand beside ours."""
+    paper_largest_displacement_pm: float | None = None
+    """The paper's largest displacement of a peak of its median sample [pm]."""
 
 
 class Convergence(Section):
@@ -368,6 +371,12 @@ class Config(Section):
     """Networks by name."""
     evaluations: dict[Name, Evaluation] = Field(default={})
     """Evaluations by name."""
+    ensembles: dict[Name, Ensemble] = Field(default={})
+    """Ensembles of networks by name."""
+    comparisons: dict[Name, Comparison] = Field(default={})
+    """Comparisons with classical reconstruction by name."""
+    figures: dict[Name, Figure] = Field(default={})
+    """Figures of the report by name, in its order."""
     convergence: Convergence = Convergence()
 
     @model_validator(mode="before")
@@ -389,57 +398,5 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
-        for name, network in self.networks.items():
-            self._require_dataset(network.dataset, f"networks.{name}.dataset")
-            self._require_divisible(f"networks.{name}", network, network.dataset)
-        pairs: dict[tuple[str, str], str] = {}
-        for name, evaluation in self.evaluations.items():
-            self._require_dataset(evaluation.dataset, f"evaluations.{name}.dataset")
-            if evaluation.network not in self.networks:
-                raise ValueError(
-                    f"evaluations.{name}.network is '{evaluation.network}', which is not among "
-                    f"the networks ({', '.join(self.networks) or 'none'})"
-                )
-            self._require_divisible(
-                f"evaluations.{name}", self.networks[evaluation.network], evaluation.dataset
-            )
-            pair = (evaluation.network, evaluation.dataset)
-            if pair in pairs:
-                raise ValueError(
-                    f"evaluations.{name} and evaluations.{pairs[pair]} hold the same network "
-                    "against the same data set; remove one"
-                )
-            pairs[pair] = name
-        for name, dataset in self.datasets.items():
-            if name in RESERVED_NAMES:
-                raise ValueError(
-                    f"datasets.{name}: '{name}' is the name of a folder of the results; choose "
-                    "another name"
-                )
-            source = dataset.exit_waves_from
-            if source is None:
-                continue
-            self._require_dataset(source, f"datasets.{name}.exit_waves_from")
-            if source == name or self.datasets[source].exit_waves_from is not None:
-                raise ValueError(
-                    f"datasets.{name}.exit_waves_from is '{source}', which makes no exit waves "
-                    "of its own; name the data set that does"
-                )
+        check_names(self)
         return self
-
-    def _require_dataset(self, name: str, where: str) -> None:
-        if name not in self.datasets:
-            raise ValueError(
-                f"{where} is '{name}', which is not among the data sets "
-                f"({', '.join(self.datasets) or 'none'})"
-            )
-
-    def _require_divisible(self, where: str, network: Network, dataset: str) -> None:
-        factor = 2 ** (len(network.channels) - 1)
-        size = self.datasets[dataset].epochs.image_size_px
-        if size % factor:
-            raise ValueError(
-                f"{where}: a network of {len(network.channels)} levels needs images whose side "
-                f"is a multiple of {factor} px, but those of '{dataset}' have {size} px; change "
-                "epochs.image_size_px or networks.*.channels"
-            )

@@ -30,6 +30,7 @@ from exitwave.config.models import (
     SplitBySamples,
 )
 from exitwave.config.structure import Structure
+from exitwave.config.studies import Comparison, Ensemble, Figure
 
 COMMON: dict[str, type[BaseModel]] = {
     "structure": Structure,
@@ -41,6 +42,9 @@ NAMED: dict[str, type[BaseModel]] = {
     "datasets": Dataset,
     "networks": Network,
     "evaluations": Evaluation,
+    "ensembles": Ensemble,
+    "comparisons": Comparison,
+    "figures": Figure,
 }
 SINGLE: dict[str, type[BaseModel]] = {"convergence": Convergence}
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -51,6 +55,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "datasets.NAME.split (by: samples)": SplitBySamples,
     "networks.NAME": Network,
     "evaluations.NAME": Evaluation,
+    "ensembles.NAME": Ensemble,
+    "comparisons.NAME": Comparison,
+    "figures.NAME": Figure,
     **SINGLE,
 }
 MARKERS = ("<!-- keys: generated from src/exitwave/config/models.py -->", "<!-- end of keys -->")

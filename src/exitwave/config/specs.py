@@ -12,6 +12,7 @@ from typing import Any
 
 from exitwave import layout
 from exitwave.config.models import Config, Microscope
+from exitwave.config.studies import SHOWN
 from exitwave.errors import ExitwaveError
 
 ALGORITHM_VERSIONS = {
@@ -20,6 +21,8 @@ ALGORITHM_VERSIONS = {
     "render": 2,
     "train": 1,
     "evaluate": 1,
+    "ensemble": 1,
+    "compare": 1,
     "plot": 1,
     "report": 1,
     "convergence": 1,
@@ -38,6 +41,9 @@ KEYS = {
     "render": {"dataset", "images", "split", "epoch", "microscope", "epochs"},
     "train": {"network"},
     "evaluate": {"evaluation", "normalization"},
+    "ensemble": {"ensemble"},
+    "compare": {"comparison"},
+    "plot": {"figure", "labels"},
     "report": {"config"},
     "convergence": {"convergence", "structure", "multislice", "target_smear_angstrom"},
 }
@@ -140,8 +146,44 @@ def evaluate_spec(config: Config, evaluation: str) -> str:
     return _spec(
         "evaluate",
         seed=config.seed,
-        evaluation=entry.model_dump(mode="json", exclude={"label", "dataset", "network"}),
+        evaluation=entry.model_dump(
+            mode="json",
+            exclude={"label", "dataset", "network", "paper_rmse", "paper_largest_displacement_pm"},
+        ),
         normalization=config.networks[entry.network].normalization,
+    )
+
+
+def ensemble_spec(config: Config, ensemble: str) -> str:
+    """Return the spec of an ensemble; its networks and epochs are inputs of the job."""
+    entry = config.ensembles[ensemble]
+    return _spec(
+        "ensemble",
+        seed=config.seed,
+        ensemble=entry.model_dump(mode="json", exclude={"label", "dataset", "networks"}),
+    )
+
+
+def compare_spec(config: Config, comparison: str) -> str:
+    """Return the spec of a comparison; its network and epochs are inputs of the job."""
+    unused = {"label", "dataset", "network", "paper_network_rmse", "paper_classical_rmse"}
+    return _spec(
+        "compare",
+        seed=config.seed,
+        comparison=config.comparisons[comparison].model_dump(mode="json", exclude=unused),
+    )
+
+
+def figure_spec(config: Config, figure: str) -> str:
+    """Return the spec of a figure: what it shows, and the names that stand in it."""
+    entry = config.figures[figure]
+    section = SHOWN[entry.shows]
+    sources = getattr(config, section) if section else {}
+    return _spec(
+        "plot",
+        seed=config.seed,
+        figure=entry.model_dump(mode="json", exclude={"title", "paper"}),
+        labels=[sources[name].label or name for name in entry.of],
     )
 
 
@@ -185,6 +227,9 @@ def all_specs(config: Config) -> dict[str, str]:
                     specs[title] = render_spec(config, name, images, split, epoch)
     specs |= {f"train {name}": train_spec(config, name) for name in config.networks}
     specs |= {f"evaluate {name}": evaluate_spec(config, name) for name in config.evaluations}
+    specs |= {f"ensemble {name}": ensemble_spec(config, name) for name in config.ensembles}
+    specs |= {f"compare {name}": compare_spec(config, name) for name in config.comparisons}
+    specs |= {f"plot {name}": figure_spec(config, name) for name in config.figures}
     specs["report"] = report_spec(config)
     specs["convergence"] = convergence_spec(config)
     return specs

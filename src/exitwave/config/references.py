@@ -1,0 +1,167 @@
+"""Whether the names that sections of a configuration use for one another fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from exitwave.config.studies import SHOWN
+
+if TYPE_CHECKING:
+    from exitwave.config.models import Config
+
+# Folders of results/ beside those of the data sets.
+RESERVED_NAMES = (
+    "benchmarks",
+    "comparison",
+    "comparisons",
+    "convergence",
+    "ensembles",
+    "evaluations",
+    "figures",
+    "logs",
+    "networks",
+)
+
+
+def check_names(config: Config) -> None:
+    """Say where a section names something that is not there or does not fit.
+
+    Raises
+    ------
+    ValueError
+        With a sentence.
+    """
+    _check_datasets(config)
+    for name, network in config.networks.items():
+        _require(config.datasets, network.dataset, f"networks.{name}.dataset", "data sets")
+        _require_divisible(config, f"networks.{name}", name, network.dataset)
+    _check_evaluations(config)
+    for name, ensemble in config.ensembles.items():
+        for member in ensemble.networks:
+            _require_pair(config, f"ensembles.{name}", "networks", member, ensemble.dataset)
+        _require_alike(config, name)
+    for name, comparison in config.comparisons.items():
+        pair = (comparison.network, comparison.dataset)
+        _require_pair(config, f"comparisons.{name}", "network", *pair)
+        _require_shared_images(config, name)
+    for name in config.figures:
+        _check_figure(config, name)
+
+
+def _check_datasets(config: Config) -> None:
+    for name, dataset in config.datasets.items():
+        if name in RESERVED_NAMES:
+            raise ValueError(
+                f"datasets.{name}: '{name}' is the name of a folder of the results; choose "
+                "another name"
+            )
+        source = dataset.exit_waves_from
+        if source is None:
+            continue
+        _require(config.datasets, source, f"datasets.{name}.exit_waves_from", "data sets")
+        if source == name or config.datasets[source].exit_waves_from is not None:
+            raise ValueError(
+                f"datasets.{name}.exit_waves_from is '{source}', which makes no exit waves "
+                "of its own; name the data set that does"
+            )
+
+
+def _check_evaluations(config: Config) -> None:
+    pairs: dict[tuple[str, str], str] = {}
+    for name, evaluation in config.evaluations.items():
+        pair = (evaluation.network, evaluation.dataset)
+        _require_pair(config, f"evaluations.{name}", "network", *pair)
+        if pair in pairs:
+            raise ValueError(
+                f"evaluations.{name} and evaluations.{pairs[pair]} hold the same network "
+                "against the same data set; remove one"
+            )
+        pairs[pair] = name
+
+
+def _require(known: Mapping[str, Any], name: str, where: str, what: str) -> None:
+    if name not in known:
+        raise ValueError(
+            f"{where} is '{name}', which is not among the {what} ({', '.join(known) or 'none'})"
+        )
+
+
+def _require_pair(config: Config, where: str, key: str, network: str, dataset: str) -> None:
+    """Demand that network and data set exist and that the network can take the images."""
+    _require(config.datasets, dataset, f"{where}.dataset", "data sets")
+    _require(config.networks, network, f"{where}.{key}", "networks")
+    _require_divisible(config, where, network, dataset)
+
+
+def _require_divisible(config: Config, where: str, network: str, dataset: str) -> None:
+    levels = len(config.networks[network].channels)
+    factor = 2 ** (levels - 1)
+    size = config.datasets[dataset].epochs.image_size_px
+    if size % factor:
+        raise ValueError(
+            f"{where}: a network of {levels} levels needs images whose side "
+            f"is a multiple of {factor} px, but those of '{dataset}' have {size} px; change "
+            "epochs.image_size_px or networks.*.channels"
+        )
+
+
+def _require_alike(config: Config, ensemble: str) -> None:
+    members = config.ensembles[ensemble].networks
+    if len(set(members)) < len(members):
+        raise ValueError(
+            f"ensembles.{ensemble}.networks names a network twice; name each once, and train "
+            "another with its own `replica`"
+        )
+    images = {name: config.networks[name].images for name in members}
+    if len(set(images.values())) > 1:
+        listed = ", ".join(f"{name} {number}" for name, number in images.items())
+        raise ValueError(
+            f"ensembles.{ensemble}.networks take different numbers of images ({listed}); name "
+            "networks that take the same"
+        )
+
+
+def _require_shared_images(config: Config, comparison: str) -> None:
+    entry = config.comparisons[comparison]
+    taken = config.networks[entry.network].images
+    if taken < 2 or (entry.images - 1) % (taken - 1):
+        raise ValueError(
+            f"comparisons.{comparison}.images is {entry.images}, of which the network "
+            f"'{entry.network}' cannot take {taken} at even distances; give a multiple of "
+            f"{max(taken - 1, 1)} and one more, and a network of two or more images"
+        )
+
+
+def _check_figure(config: Config, name: str) -> None:
+    entry = config.figures[name]
+    section = SHOWN[entry.shows]
+    if section is None:
+        if entry.of:
+            raise ValueError(
+                f"figures.{name}.of names {', '.join(entry.of)}, but a figure that shows "
+                f"'{entry.shows}' needs no names; leave it out"
+            )
+        return
+    if not entry.of:
+        raise ValueError(f"figures.{name}.of is empty; name one or more of `{section}`")
+    for source in entry.of:
+        _require(getattr(config, section), source, f"figures.{name}.of", section)
+    if entry.shows in ("samples", "argand", "smearing"):
+        drawn = {source: config.evaluations[source].percentiles for source in entry.of}
+    elif entry.shows == "comparison":
+        drawn = {source: config.comparisons[source].percentiles for source in entry.of}
+    else:
+        return
+    _require_percentile(name, entry.percentile, section, drawn)
+
+
+def _require_percentile(
+    name: str, percentile: float, section: str, drawn: Mapping[str, Iterable[float]]
+) -> None:
+    for source, percentiles in drawn.items():
+        if percentile not in percentiles:
+            raise ValueError(
+                f"figures.{name}.percentile is {percentile:g}, which is not among "
+                f"{section}.{source}.percentiles; add it there"
+            )
