@@ -37,6 +37,12 @@ from exitwave.peaks import Peaks, find_peaks, match_peaks, random_found_share, t
 from exitwave.schemas import EPOCH
 from exitwave.seeds import generator
 from exitwave.store import StoreReader
+from exitwave.vacancies import (
+    column_sites,
+    count_vacancies,
+    missing_columns,
+    precision_and_recall,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -264,6 +270,7 @@ def _score_all(
                 **_identity(sample),
                 **_errors(wave, sample, other, settings),
                 **_peak_scores(wave, sample, other, settings),
+                **_vacancy_scores(wave, sample),
             }
 
 
@@ -328,6 +335,21 @@ def _peak_scores(
     }
 
 
+def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
+    """Columns that lack atoms, told from the prediction and, as the best possible, the truth."""
+    sites, sampling = column_sites(sample), float(sample["sampling"])
+    ours = count_vacancies(sites, missing_columns(wave, sites, sampling))
+    best = count_vacancies(sites, missing_columns(_wave(sample), sites, sampling))
+    return {
+        "vacancy_sites": ours.sites,
+        "vacancies": ours.lacking,
+        "claimed_vacancies": ours.claimed,
+        "found_vacancies": ours.found,
+        "truth_claimed_vacancies": best.claimed,
+        "truth_found_vacancies": best.found,
+    }
+
+
 def _true_peaks(sample: dict[str, Any], settings: Settings) -> Peaks:
     truth = _wave(sample)
     level = threshold_level(truth, settings.peak_threshold)
@@ -381,7 +403,8 @@ def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     -------
     dict
         ``samples``; ``statistics``: of each column the three quartiles, None where it has no
-        value; ``ratios``: by how much the baselines' median RMSE exceeds the network's.
+        value; ``ratios``: by how much the baselines' median RMSE exceeds the network's;
+        ``vacancies``: precision and recall of the columns that lack atoms.
     """
     results = pd.DataFrame(rows).drop(columns=list(IDENTITY_COLUMNS), errors="ignore")
     results = results.drop(columns="percent_worse", errors="ignore")
@@ -402,7 +425,44 @@ def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for baseline in ("exchanged", "vacuum")
         for part in ("real", "imag")
     }
-    return {"samples": len(rows), "statistics": statistics, "ratios": ratios}
+    return {
+        "samples": len(rows),
+        "statistics": statistics,
+        "ratios": ratios,
+        "vacancies": _vacancy_summary(rows),
+    }
+
+
+def _vacancy_summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Precision and recall over the columns of all samples, and what chance would reach."""
+    total = {
+        name: sum(int(row.get(name, 0)) for row in rows)
+        for name in (
+            "vacancy_sites",
+            "vacancies",
+            "claimed_vacancies",
+            "found_vacancies",
+            "truth_claimed_vacancies",
+            "truth_found_vacancies",
+        )
+    }
+    lacking = total["vacancies"]
+    precision, recall = precision_and_recall(
+        lacking, total["claimed_vacancies"], total["found_vacancies"]
+    )
+    best_precision, best_recall = precision_and_recall(
+        lacking, total["truth_claimed_vacancies"], total["truth_found_vacancies"]
+    )
+    return {
+        "sites": total["vacancy_sites"],
+        "lacking": lacking,
+        "precision": precision,
+        "recall": recall,
+        "truth_precision": best_precision,
+        "truth_recall": best_recall,
+        # Of claims at random so many hold.
+        "chance": lacking / total["vacancy_sites"] if total["vacancy_sites"] else math.nan,
+    }
 
 
 def _finite(value: Any) -> Any:
@@ -455,7 +515,7 @@ def _arrays(examples: Sequence[Example], summary: dict[str, Any]) -> dict[str, A
 
 def provenance_of(summary: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a ``summary.json`` that says how the evaluation was made."""
-    results = ("samples", "statistics", "ratios", "examples")
+    results = ("samples", "statistics", "ratios", "vacancies", "examples")
     return {name: value for name, value in summary.items() if name not in results}
 
 

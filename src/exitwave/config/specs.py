@@ -20,7 +20,7 @@ ALGORITHM_VERSIONS = {
     "simulate": 2,
     "render": 2,
     "train": 1,
-    "evaluate": 1,
+    "evaluate": 2,
     "ensemble": 1,
     "compare": 1,
     "plot": 1,
