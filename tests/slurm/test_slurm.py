@@ -184,13 +184,14 @@ def dask_listeners():
 
 def speaks_tls_with_certificate_only(host, port):
     """Whoever comes without the certificate gets no answer, with TLS or without."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     for wrapped in (False, True):
         try:
-            with socket.create_connection((host, port), timeout=10) as plain:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                connection = context.wrap_socket(plain) if wrapped else plain
-                connection.settimeout(10)
+            with (
+                socket.create_connection((host, port), timeout=10) as plain,
+                context.wrap_socket(plain) if wrapped else plain as connection,
+            ):
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 answer = connection.recv(100)
         except (ssl.SSLError, ConnectionError, TimeoutError):

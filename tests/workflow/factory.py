@@ -115,8 +115,8 @@ class Factory:
             **({} if checkout == ROOT else {"PYTHONPATH": str(checkout / "src")}),
         }
 
-    def must_run(self, *options: str, checkout: Path = ROOT) -> str:
-        done = self.run(*options, checkout=checkout)
+    def must_run(self, *options: str, timeout: float = 600, checkout: Path = ROOT) -> str:
+        done = self.run(*options, timeout=timeout, checkout=checkout)
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
