@@ -128,6 +128,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(evaluate, "folder of the evaluation")
     evaluate.add_argument("epochs", type=Path, nargs="+", help="validation epochs")
 
+    ensemble = command("ensemble", "do networks disagree where they err?")
+    _add_spec(ensemble)
+    ensemble.add_argument("--networks", type=Path, nargs="+", required=True, metavar="FOLDER")
+    _add_output(ensemble, "folder of the ensemble")
+    ensemble.add_argument("epochs", type=Path, nargs="+", help="validation epochs")
+
+    compare = command("compare", "hold a network against classical reconstruction")
+    _add_spec(compare)
+    compare.add_argument("--network", type=Path, required=True, help="folder of the network")
+    _add_output(compare, "folder of the comparison")
+    _add_workers(compare)
+    compare.add_argument("epochs", type=Path, nargs="+", help="validation epochs of long series")
+
     convergence = command("convergence", "compare multislice settings: error and time of each")
     _add_spec(convergence)
     _add_output(convergence, "folder of the study")
@@ -147,6 +160,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     plot.add_argument("--labels", nargs="+", help="names in the legend of a comparison")
     _add_output(plot, "folder of the figures")
+
+    figure = command("figure", "draw a figure that a configuration asks for by name")
+    _add_spec(figure)
+    _add_output(figure, "folder of the figure")
+    figure.add_argument("sources", type=Path, nargs="+", help="folders of what it shows, in order")
 
     report = command("report", "explain all results of a configuration in one HTML file")
     _add_spec(report)
@@ -267,6 +285,20 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluate_network(options.spec, options.network, options.epochs, options.output)
 
 
+def _ensemble(options: argparse.Namespace) -> None:
+    from exitwave.ensemble import judge_ensemble
+
+    judge_ensemble(options.spec, options.networks, options.epochs, options.output)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from exitwave.compare import compare_reconstructions
+
+    compare_reconstructions(
+        options.spec, options.network, options.epochs, options.output, options.workers
+    )
+
+
 def _convergence(options: argparse.Namespace) -> None:
     from exitwave.convergence import measure_convergence
 
@@ -295,6 +327,12 @@ def _plot(options: argparse.Namespace) -> None:
         }[options.kind]
         for path in options.paths:
             draw(path, options.output)
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from exitwave.figures import draw_figure
+
+    draw_figure(options.spec, options.sources, options.output)
 
 
 def _report(options: argparse.Namespace) -> None:

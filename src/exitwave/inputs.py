@@ -60,9 +60,18 @@ def of_manifest(manifest: Path) -> Inputs:
 
 def of_network(folder: Path) -> Inputs:
     """Return the entry of a trained network, by the digest of its weights."""
-    made_from = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-    entry = {**of_file(folder / "model.keras"), "path": str(folder)}
-    return {"network": [entry]} | _databases(recorded(made_from))
+    made_from = of_networks([folder])
+    return {"network": made_from.pop("networks"), **made_from}
+
+
+def of_networks(folders: Sequence[Path]) -> Inputs:
+    """Return the entries of trained networks in their order."""
+    entries, made_from = [], []
+    for folder in folders:
+        described = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        made_from.append(recorded(described))
+        entries.append({**of_file(folder / "model.keras"), "path": str(folder)})
+    return {"networks": entries} | _databases(*made_from)
 
 
 def joined(first: Inputs, second: Inputs) -> Inputs:

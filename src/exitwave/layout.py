@@ -5,12 +5,14 @@ Snakemake's rules and the report both ask here, so that a path is written down o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from exitwave.config.models import Config
+from exitwave.config.studies import SHOWN
 
 DEFAULT_IMAGES = 3
+CONVERGENCE = Path("convergence")
 SPLITS = ("training", "validation")
 
 
@@ -99,3 +101,34 @@ def comparison(name: str) -> Path:
 def figure(name: str) -> Path:
     """Return the folder of a figure."""
     return Path("figures", name)
+
+
+def figure_sources(config: Config, name: str) -> list[Path]:
+    """Return the folders of what a figure shows, in its order."""
+    entry = config.figures[name]
+    section = SHOWN[entry.shows]
+    folders: dict[str | None, Callable[[str], Path]] = {
+        "evaluations": lambda source: evaluation(config, source),
+        "networks": network,
+        "ensembles": ensemble,
+        "comparisons": comparison,
+    }
+    if section is None:
+        return [CONVERGENCE]
+    return [folders[section](source) for source in entry.of]
+
+
+SOURCE_FILES = {
+    "evaluations": ("samples.csv", "summary.json", "examples.npz"),
+    "networks": ("history.csv", "training.json"),
+    "ensembles": ("samples.csv", "calibration.csv", "summary.json", "examples.npz"),
+    "comparisons": ("samples.csv", "summary.json", "examples.npz"),
+    None: ("errors.csv", "summary.json", "wave.npz"),
+}
+"""Files that figures are drawn from, by the section of what they show; None: convergence."""
+
+
+def figure_inputs(config: Config, name: str) -> list[Path]:
+    """Return the files that a figure is drawn from."""
+    files = SOURCE_FILES[SHOWN[config.figures[name].shows]]
+    return [folder / file for folder in figure_sources(config, name) for file in files]

@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from exitwave.evaluate import Example
+from exitwave.examples import Example
 from exitwave.peaks import Floats, Peaks
 from exitwave.plot_examples import example_peaks
 from exitwave.plot_style import (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from exitwave.evaluate import Example
+from exitwave.examples import Example
 from exitwave.peaks import Floats, PeakMatch, Peaks, find_peaks, match_peaks, threshold_level
 from exitwave.plot_style import (
     GREY,

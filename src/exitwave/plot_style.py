@@ -41,6 +41,7 @@ ELEMENTS = (BLUE, ORANGE, GREEN, RED, SKY, PURPLE, YELLOW)
 """Colours of a specimen's elements from the heaviest; carbon is always grey."""
 WAVE_COLOURS = "RdBu_r"
 IMAGE_COLOURS = "gray"
+ERROR_COLOURS = "inferno"
 
 DPI = 150
 CAPTIONS = "captions.json"
@@ -281,6 +282,19 @@ def colour_bar(
     bar.set_label(label, labelpad=2)
     bar.outline.set_linewidth(0.4)
     axes.tick_params(length=2, pad=1.5)
+
+
+def readable_log(axes: Any, axis: Any) -> None:
+    """Label a logarithmic axis also where it spans less than a decade or two."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if high / low < 100:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(axis=axis.axis_name, color="#E4E4E4", lw=0.5)
+    axes.set_axisbelow(True)
 
 
 def robust_limits(image: NDArray[np.floating]) -> tuple[float, float]:

@@ -19,11 +19,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.evaluate import Example, Settings, read_examples
+from exitwave.evaluate import Settings
+from exitwave.examples import Example, read_examples
 from exitwave.plot_argand import plot_argand
 from exitwave.plot_convergence import plot_convergence
 from exitwave.plot_datasets import plot_dataset
 from exitwave.plot_examples import plot_example
+from exitwave.plot_networks import plot_histories
 from exitwave.plot_style import (
     BLACK,
     BLUE,
@@ -254,62 +256,5 @@ def _finish_histogram(axes: Any, part: str) -> None:
 
 
 def plot_history(network: Path, output: Path) -> None:
-    """Draw the learning curves of a network as the figure ``history``.
-
-    Parameters
-    ----------
-    network : Path
-        Folder with ``history.csv`` (columns ``epoch``, ``loss``, ``val_loss``).
-    output : Path
-        Folder of the figure.
-    """
-    path = network / "history.csv"
-    try:
-        history = pd.read_csv(path)
-        epochs, curves = (
-            history["epoch"],
-            {
-                "training": history["loss"],
-                "validation": history["val_loss"],
-            },
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ExitwaveError(
-            f"The training history {path} cannot be read ({error}); run snakemake again."
-        ) from error
-    with drawing():
-        figure = new_figure(6.4, 3.4)
-        axes = figure.add_axes((0.115, 0.145, 0.86, 0.8))
-        for (name, losses), colour, line in zip(
-            curves.items(), (BLUE, RED), ("-", "--"), strict=True
-        ):
-            few = "o" if len(losses) < 15 else ""
-            axes.plot(epochs, losses, color=colour, ls=line, marker=few, ms=3.5, label=name)
-        best = int(curves["validation"].to_numpy().argmin())
-        lowest = float(curves["validation"].iloc[best])
-        axes.plot(epochs.iloc[best], lowest, "o", ms=8, mfc="none", mec=BLACK, label="lowest")
-        axes.set(xlabel="epoch", ylabel="loss: mean square error of Re Ψ, Im Ψ", yscale="log")
-        _readable_log(axes)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
-        caption = Caption(
-            "Learning curves",
-            "Mean square error of the real and imaginary part of the exit wave on the training and "
-            f"the validation samples after each of {len(history)} epochs. The circle marks the "
-            f"lowest validation loss, {lowest:.3g} in epoch {epochs.iloc[best]:g}.",
-            f"Training and validation loss against the epoch; the lowest is {lowest:.3g}.",
-        )
-        save_figure(figure, output, "history", caption)
-
-
-def _readable_log(axes: Any) -> None:
-    """Label a logarithmic y axis also where it spans less than a decade or two."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axes.get_ylim()
-    if high / low < 100:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y", color="#E4E4E4", lw=0.5)
-    axes.set_axisbelow(True)
+    """Draw the learning curves of a network as the figure ``history``."""
+    plot_histories({"network": network}, output)

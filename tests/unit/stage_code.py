@@ -33,7 +33,7 @@ CARRIERS = {
     "shard_files",
     "store",
 }
-MODULES = {"plot": "plots"}
+MODULES = {"plot": "figures"}
 
 
 def stage_modules(stage: str) -> dict[str, str]:

@@ -14,17 +14,15 @@ from evaluation_files import evaluation_spec, flawed, oracle, write_epoch
 
 from exitwave.errors import ExitwaveError
 from exitwave.evaluate import (
-    IDENTITY_COLUMNS,
-    Predictor,
     evaluate_network,
     evaluate_predictions,
-    percentile_rank,
     provenance_of,
-    read_examples,
     summarize,
 )
+from exitwave.examples import read_examples
 from exitwave.metrics import blurred
 from exitwave.store import StoreReader
+from exitwave.validation_samples import IDENTITY_COLUMNS, Predictor, percentile_rank
 
 
 @pytest.fixture(scope="module")

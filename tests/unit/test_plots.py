@@ -14,7 +14,8 @@ from matplotlib.image import imread
 
 from exitwave import plot_argand, plot_datasets, plot_examples, plots
 from exitwave.errors import ExitwaveError
-from exitwave.evaluate import Example, evaluate_predictions, read_examples
+from exitwave.evaluate import evaluate_predictions
+from exitwave.examples import Example, read_examples
 from exitwave.peaks import Peaks
 from exitwave.plot_style import (
     Caption,

@@ -75,6 +75,9 @@ wildcard_constraints:
     # No data set is named convergence, whose folder also holds figures.
     dataset="(?!convergence/)[a-z][a-z0-9_]*",
     network="[a-z][a-z0-9_]*",
+    ensemble="[a-z][a-z0-9_]*",
+    comparison="[a-z][a-z0-9_]*",
+    figure="[a-z][a-z0-9_]*",
     shard="[0-9]+",
     epoch="[0-9]+",
     images="[0-9]+",
@@ -140,6 +143,50 @@ def shown_epochs(wildcards):
     return results(layout.shown_epochs(CONFIG, wildcards.dataset))
 
 
+def member_networks(wildcards):
+    members = CONFIG.ensembles[wildcards.ensemble].networks
+    return results(layout.network(name) for name in members)
+
+
+def member_models(wildcards):
+    return [f"{folder}/model.keras" for folder in member_networks(wildcards)]
+
+
+def member_descriptions(wildcards):
+    return [f"{folder}/network.json" for folder in member_networks(wildcards)]
+
+
+def judged_epochs(wildcards):
+    entry = CONFIG.ensembles[wildcards.ensemble]
+    images = CONFIG.networks[entry.networks[0]].images
+    return results(layout.epochs(CONFIG, entry.dataset, images, "validation"))
+
+
+def compared_network(wildcards):
+    return f"results/{layout.network(CONFIG.comparisons[wildcards.comparison].network)}"
+
+
+def compared_model(wildcards):
+    return f"{compared_network(wildcards)}/model.keras"
+
+
+def compared_description(wildcards):
+    return f"{compared_network(wildcards)}/network.json"
+
+
+def compared_epochs(wildcards):
+    entry = CONFIG.comparisons[wildcards.comparison]
+    return results(layout.epochs(CONFIG, entry.dataset, entry.images, "validation"))
+
+
+def figure_inputs(wildcards):
+    return results(layout.figure_inputs(CONFIG, wildcards.figure))
+
+
+def figure_sources(wildcards):
+    return results(layout.figure_sources(CONFIG, wildcards.figure))
+
+
 def evaluation_name(wildcards):
     return next(
         name
@@ -172,3 +219,15 @@ def train_spec(wildcards):
 
 def evaluate_spec(wildcards):
     return specs.evaluate_spec(CONFIG, evaluation_name(wildcards))
+
+
+def ensemble_spec(wildcards):
+    return specs.ensemble_spec(CONFIG, wildcards.ensemble)
+
+
+def compare_spec(wildcards):
+    return specs.compare_spec(CONFIG, wildcards.comparison)
+
+
+def figure_spec(wildcards):
+    return specs.figure_spec(CONFIG, wildcards.figure)

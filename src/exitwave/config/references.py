@@ -147,7 +147,7 @@ def _check_figure(config: Config, name: str) -> None:
         raise ValueError(f"figures.{name}.of is empty; name one or more of `{section}`")
     for source in entry.of:
         _require(getattr(config, section), source, f"figures.{name}.of", section)
-    if entry.shows in ("samples", "argand", "smearing"):
+    if entry.shows in ("samples", "argand"):
         drawn = {source: config.evaluations[source].percentiles for source in entry.of}
     elif entry.shows == "comparison":
         drawn = {source: config.comparisons[source].percentiles for source in entry.of}

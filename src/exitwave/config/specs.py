@@ -43,7 +43,7 @@ KEYS = {
     "evaluate": {"evaluation", "normalization"},
     "ensemble": {"ensemble"},
     "compare": {"comparison"},
-    "plot": {"figure", "labels"},
+    "plot": {"figure", "labels", "dataset_labels"},
     "report": {"config"},
     "convergence": {"convergence", "structure", "multislice", "target_smear_angstrom"},
 }
@@ -179,11 +179,13 @@ def figure_spec(config: Config, figure: str) -> str:
     entry = config.figures[figure]
     section = SHOWN[entry.shows]
     sources = getattr(config, section) if section else {}
+    datasets = [sources[name].dataset for name in entry.of]
     return _spec(
         "plot",
         seed=config.seed,
         figure=entry.model_dump(mode="json", exclude={"title", "paper"}),
         labels=[sources[name].label or name for name in entry.of],
+        dataset_labels=[config.datasets[name].label or name for name in datasets],
     )
 
 

@@ -56,7 +56,6 @@ SHOWN = {
     "samples": "evaluations",
     "histograms": "evaluations",
     "argand": "evaluations",
-    "smearing": "evaluations",
     "history": "networks",
     "training_size": "networks",
     "disagreement": "ensembles",
@@ -74,7 +73,6 @@ class Figure(Section):
         "samples",
         "histograms",
         "argand",
-        "smearing",
         "history",
         "training_size",
         "disagreement",
@@ -82,9 +80,9 @@ class Figure(Section):
         "comparison",
         "convergence",
     ]
-    """`samples`, `histograms`, `argand`, `smearing` of evaluations; `history`, `training_size` of
-    networks; `disagreement`, `calibration` of ensembles; `comparison` of comparisons;
-    `convergence` of the study of convergence."""
+    """`samples`, `histograms`, `argand` of evaluations; `history`, `training_size` of networks;
+    `disagreement`, `calibration` of ensembles; `comparison` of comparisons; `convergence` of the
+    study of convergence."""
     of: tuple[Name, ...] = ()
     """Names of the evaluations, networks, ensembles or comparisons; none for `convergence`."""
     title: str = ""
@@ -92,4 +90,4 @@ class Figure(Section):
     paper: str = ""
     """Which figure of the paper it is, such as `Fig. 4`; empty for none."""
     percentile: Annotated[float, Field(ge=0, le=100)] = 50.0
-    """Which sample `samples`, `argand`, `smearing` and `comparison` show (paper: the median)."""
+    """Which sample `samples`, `argand` and `comparison` show (paper: the median)."""

@@ -1,0 +1,337 @@
+"""A network held against classical reconstruction from a longer focal series (paper, Sec. 6).
+
+The network gets a few images of each series, at even distances. Of some samples, chosen along the
+network's ranking, `exitwave.focal_series` reconstructs the wave in three ways:
+
+| name | images | told of the microscope |
+|---|---|---|
+| ``classical_paper`` | all | defocus, Cs and focal spread only, as in the paper |
+| ``classical_all`` | all | everything |
+| ``classical_few`` | the network's | everything |
+
+The last two are as strong as we can make them (accelerated iterations); the network is told
+nothing. Classical waves are smeared as the truth is. Every wave is held against the truth, and both
+once more after their long wavelengths were taken out, which classical reconstruction loses.
+
+Writes into the folder of the comparison:
+
+| file | content |
+|---|---|
+| ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
+| ``summary.json`` | quartiles of every error, provenance |
+| ``examples.npz`` | the samples at the chosen percentiles, see `ComparisonExample` |
+
+>>> compare_reconstructions(spec, Path("results/networks/mos2"), epochs, folder)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exitwave import inputs, provenance
+from exitwave.atomic_files import write_text
+from exitwave.config.models import Microscope
+from exitwave.config.specs import read_spec
+from exitwave.errors import ExitwaveError
+from exitwave.examples import Example, example_values, write_examples
+from exitwave.focal_series import reconstruct_wave, remove_low_frequencies, told_microscope
+from exitwave.metrics import Wave, blurred, wave_error
+from exitwave.microscope import MicroscopeDraw
+from exitwave.parallel import map_tasks
+from exitwave.validation_samples import (
+    Predictor,
+    ValidationSamples,
+    finite,
+    network_predictor,
+    percentile_rank,
+    predicted,
+    ranked,
+    true_wave,
+    validation_samples,
+    write_rows,
+)
+
+logger = logging.getLogger(__name__)
+
+WAYS = ("network", "classical_paper", "classical_all", "classical_few")
+"""Columns of ``samples.csv`` begin with one of these, those after the high pass go on with
+``high_pass_``."""
+
+
+@dataclass(frozen=True)
+class ComparisonExample(Example):
+    """One sample with its classical reconstructions; ``image`` is the whole series.
+
+    Attributes
+    ----------
+    classical_paper, classical_all, classical_few : (y, x) array of complex
+        See the module.
+    high_pass_truth : (y, x) array of complex
+        The truth without its long wavelengths; vacuum is 0.
+    high_pass_paper : (y, x) array of complex
+        ``classical_paper`` likewise.
+    """
+
+    classical_paper: NDArray[np.complex64]
+    classical_all: NDArray[np.complex64]
+    classical_few: NDArray[np.complex64]
+    high_pass_truth: NDArray[np.complex64]
+    high_pass_paper: NDArray[np.complex64]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """One focal series to be reconstructed."""
+
+    images: NDArray[np.float32]
+    sampling: float
+    microscope: MicroscopeDraw
+    few: tuple[int, ...]
+    iterations: int
+    smear: float
+
+
+def compare_reconstructions(
+    spec: str, network: Path, epochs: Sequence[Path], output: Path, workers: int = 1
+) -> None:
+    """Hold a trained network against classical reconstruction.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.config.specs.compare_spec`.
+    network : Path
+        Folder of the network.
+    epochs : sequence of Path
+        Validation epochs of long series.
+    output : Path
+        Folder of the comparison.
+    workers : int
+        Processes to reconstruct with.
+    """
+    settings = json.loads((network / "network.json").read_text(encoding="utf-8"))["network"]
+    predict, taken = network_predictor(network), int(settings["images"])
+    made_from = inputs.of_network(network)
+    compare_predictions(spec, predict, taken, epochs, output, made_from, workers)
+
+
+def compare_predictions(
+    spec: str,
+    predict: Predictor,
+    taken: int,
+    epochs: Sequence[Path],
+    output: Path,
+    made_from: inputs.Inputs | None = None,
+    workers: int = 1,
+) -> None:
+    """Compare anything that takes so many images of a series; see `compare_reconstructions`.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the series are not those of the spec or a reconstruction fails.
+    """
+    settings = read_spec(spec, "compare")["comparison"]
+    few = taken_frames(settings["images"], taken)
+    with validation_samples(epochs) as samples:
+        rows = list(_network_rows(samples, predict, few, settings["images"]))
+        ranks = ranked(rows)
+        chosen = _chosen(ranks, settings)
+        series = [_series(samples, index, few, settings) for index in chosen]
+        waves: dict[int, dict[str, Wave]] = {}
+        for place, result in map_tasks(_reconstruct, series, workers, "classical reconstruction"):
+            if isinstance(result, Exception):
+                raise result
+            waves[chosen[place]] = result
+        table, examples = [], []
+        for index in chosen:
+            sample = samples[index]
+            waves[index]["network"] = predicted(predict, [sample], few)[0]
+            table.append(_row(rows[index], sample, waves[index], settings["high_pass_px"]))
+        for percentile in settings["percentiles"]:
+            index = ranks[percentile_rank(percentile, len(ranks))]
+            row = table[chosen.index(index)]
+            examples.append(_example(samples[index], waves[index], percentile, row, settings))
+    summary = _summary(table, len(rows), few) | provenance.attributes(
+        spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
+    )
+    write_rows(output / "samples.csv", table)
+    write_examples(output, examples, {"spec": spec})
+    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    write_text(output / "summary.json", text + "\n")
+    told = {name: values["median"] for name, values in summary["statistics"].items()}
+    logger.info("%s", json.dumps({name: told[f"{name}_rmse"] for name in WAYS}))
+
+
+def taken_frames(images: int, taken: int) -> tuple[int, ...]:
+    """Return the images of a long series that the network gets, at even distances.
+
+    Raises
+    ------
+    ExitwaveError
+        Where there is no such choice.
+    """
+    if taken < 2 or (images - 1) % (taken - 1):
+        raise ExitwaveError(
+            f"Of a series of {images} images {taken} cannot be taken at even distances; compare a "
+            f"network of two or more images on series of a multiple of {max(taken - 1, 1)} and one "
+            "more."
+        )
+    return tuple(range(0, images, (images - 1) // (taken - 1)))
+
+
+def _network_rows(
+    samples: ValidationSamples, predict: Predictor, few: Sequence[int], images: int
+) -> Sequence[dict[str, Any]]:
+    rows = []
+    for indices, batch in samples.batches():
+        found = batch[0]["image"].shape[-1]
+        if found != images:
+            raise ExitwaveError(
+                f"The epochs hold series of {found} images, but {images} were to be compared; give "
+                f"epochs of {images} images."
+            )
+        waves = predicted(predict, batch, few)
+        for index, sample, wave in zip(indices, batch, waves, strict=True):
+            error = wave_error(wave, true_wave(sample)).relative_error
+            rows.append({**samples.identity(index, sample), "relative_error": error})
+    return rows
+
+
+def _chosen(ranks: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
+    """Samples at even distances in the ranking, and those that are drawn; the worst first."""
+    count = len(ranks)
+    places = {percentile_rank(percentile, count) for percentile in settings["percentiles"]}
+    wanted = min(settings["samples"], count)
+    for place in np.linspace(0, count - 1, wanted):
+        if len(places) < wanted:
+            places.add(round(place))
+    return [ranks[place] for place in sorted(places)]
+
+
+def _series(
+    samples: ValidationSamples, index: int, few: tuple[int, ...], settings: Mapping[str, Any]
+) -> _Series:
+    sample = samples[index]
+    spec = json.loads(samples.specs()[index])
+    return _Series(
+        images=np.moveaxis(sample["image"], -1, 0),
+        sampling=float(sample["sampling"]),
+        microscope=_microscope(sample, spec["microscope"]),
+        few=few,
+        iterations=settings["iterations"],
+        smear=spec["epochs"]["target_smear_angstrom"],
+    )
+
+
+def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> MicroscopeDraw:
+    """The microscope that made a series, from the epoch's columns and its spec."""
+    drawn = (
+        "dose",
+        "spherical_aberration",
+        "astigmatism",
+        "astigmatism_angle",
+        "coma",
+        "coma_angle",
+        "focal_spread",
+        "blur",
+        "sampling",
+        "mtf_c1",
+        "mtf_c2",
+        "mtf_c3",
+    )
+    model = Microscope.model_validate(limits)
+    return MicroscopeDraw(
+        defocus=tuple(float(value) for value in sample["defocus"]),
+        energy_kev=float(sample["energy"]),
+        mtf_frequency_unit=model.mtf_frequency_unit,
+        focal_spread_model=model.focal_spread_model,
+        mtf_curve=model.mtf_curve,
+        **{name: float(sample[name]) for name in drawn},
+    )
+
+
+def _reconstruct(series: _Series) -> dict[str, Wave]:
+    few = np.asarray(series.few)
+    fewer = replace(
+        series.microscope, defocus=tuple(series.microscope.defocus[frame] for frame in few)
+    )
+    ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Literal["paper", "all"]]] = {
+        "classical_paper": (series.images, series.microscope, "paper"),
+        "classical_all": (series.images, series.microscope, "all"),
+        "classical_few": (series.images[few], fewer, "all"),
+    }
+    waves: dict[str, Wave] = {}
+    for name, (images, microscope, knowledge) in ways.items():
+        found = reconstruct_wave(
+            images,
+            series.sampling,
+            told_microscope(microscope, knowledge),
+            series.iterations,
+            accelerated=knowledge == "all",
+        )
+        waves[name] = blurred(found.wave, series.smear, series.sampling)
+    return waves
+
+
+def _row(
+    row: Mapping[str, Any], sample: dict[str, Any], waves: Mapping[str, Wave], width: float
+) -> dict[str, Any]:
+    truth = true_wave(sample)
+    # `wave_error` knows vacuum as 1.
+    passed = 1 + remove_low_frequencies(truth, width)
+    found: dict[str, Any] = dict(row)
+    for name in WAYS:
+        for prefix, error in (
+            (name, wave_error(waves[name], truth)),
+            (
+                f"{name}_high_pass",
+                wave_error(1 + remove_low_frequencies(waves[name], width), passed),
+            ),
+        ):
+            found |= {f"{prefix}_{key}": value for key, value in asdict(error).items()}
+    return found
+
+
+def _example(
+    sample: dict[str, Any],
+    waves: Mapping[str, Wave],
+    percentile: float,
+    row: dict[str, Any],
+    settings: Mapping[str, Any],
+) -> ComparisonExample:
+    width = settings["high_pass_px"]
+    classical: dict[str, Any] = {name: waves[name].astype(np.complex64) for name in WAYS[1:]}
+    return ComparisonExample(
+        **example_values(sample, waves["network"], percentile, row),
+        **classical,
+        high_pass_truth=remove_low_frequencies(true_wave(sample), width),
+        high_pass_paper=remove_low_frequencies(waves["classical_paper"], width),
+    )
+
+
+def _summary(
+    rows: Sequence[dict[str, Any]], ranked_samples: int, few: Sequence[int]
+) -> dict[str, Any]:
+    table = pd.DataFrame(rows)
+    columns = [name for name in table if str(name).startswith(WAYS)]
+    quartiles = table[columns].quantile([0.25, 0.5, 0.75])
+    names = ("lower_quartile", "median", "upper_quartile")
+    return {
+        "samples": len(rows),
+        "ranked_samples": ranked_samples,
+        "network_frames": list(few),
+        "statistics": {
+            str(column): dict(zip(names, map(float, quartiles[column]), strict=True))
+            for column in columns
+        },
+    }

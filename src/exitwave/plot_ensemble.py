@@ -1,0 +1,248 @@
+"""Figures of an ensemble: where its members disagree, and whether they err there.
+
+>>> plot_disagreement(Path("results/ensembles/two"), Path("results/figures/fig_8"))
+>>> plot_calibration({"two": Path("results/ensembles/two")}, Path("results/figures/calibration"))
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from exitwave.config.specs import read_spec
+from exitwave.ensemble import EnsembleExample
+from exitwave.errors import ExitwaveError
+from exitwave.examples import read_examples_of
+from exitwave.plot_examples import find_faults
+from exitwave.plot_style import (
+    ERROR_COLOURS,
+    GREY,
+    SERIES,
+    Caption,
+    bare,
+    colour_bar,
+    drawing,
+    extent,
+    formula_text,
+    new_figure,
+    plain_formula,
+    readable_log,
+    robust_limits,
+    save_figure,
+    scale_bar,
+    show_image,
+    show_structure,
+    show_wave,
+    signed,
+    symmetric_limit,
+)
+
+REASONS = {
+    "median": "the median sample",
+    "disagreement": "the sample on which the networks disagree most",
+    "missed": "the sample with most true peaks missed",
+    "spurious": "the sample with most peaks that are not there",
+}
+
+# Sizes in inches.
+_PANEL, _GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.1, 0.85, 0.62
+
+
+def plot_disagreement(ensemble: Path, output: Path) -> None:
+    """Draw the examples of an ensemble, as in the paper's Figs. 7 and 8, with error maps.
+
+    Parameters
+    ----------
+    ensemble : Path
+        Folder that `exitwave.ensemble.judge_ensemble` wrote.
+    output : Path
+        Folder of the figures, one an example, named for the reason of its choice.
+    """
+    summary = _read_summary(ensemble)
+    settings = read_spec(summary["spec"], "ensemble")["ensemble"]
+    peaks = (settings["peak_threshold"], settings["peak_distance_angstrom"])
+    with drawing():
+        for example in read_examples_of(EnsembleExample, ensemble):
+            _plot_example(example, summary["members"], peaks, output)
+
+
+def _plot_example(
+    example: EnsembleExample, members: int, peaks: tuple[float, float], output: Path
+) -> None:
+    faults = find_faults(example, *peaks)
+    width = _LEFT + 7 * (_PANEL + _GAP)
+    figure = new_figure(width, _TOP + _PANEL + _BOTTOM)
+    size, sampling = example.truth.shape, example.sampling
+    axes = _place(figure, 0)
+    show_structure(axes, example.atom_number, example.atom_position, size, sampling)
+    limits = robust_limits(example.image)
+    for column, frame in ((1, 0), (2, example.image.shape[-1] - 1)):
+        axes = _place(figure, column)
+        drawn = show_image(axes, example.image[..., frame], sampling, limits)
+        axes.set_title(f"Δf = {signed(example.defocus[frame])} Å", pad=3)
+    colour_bar(figure, drawn, _bar(figure, 1, 3), "intensity (incident beam = 1)")
+    limit = symmetric_limit([example.truth, example.prediction])
+    for column, (title, wave) in enumerate(
+        {"Truth, Im Ψ": example.truth, f"Mean of {members}, Im Ψ": example.prediction}.items(), 3
+    ):
+        axes = _place(figure, column)
+        drawn = show_wave(axes, wave.imag, sampling, limit)
+        axes.set_title(title, pad=3)
+    axes.plot(*faults.missed.T, "o", mfc="none", mec="black", ms=4.5, mew=0.6)
+    axes.plot(*faults.spurious.T, "x", color="black", ms=3, mew=0.6)
+    colour_bar(figure, drawn, _bar(figure, 3, 5), "Im Ψ (incident wave = 1)")
+    error = np.abs(example.prediction - example.truth)
+    for column, (title, values) in enumerate(
+        {"Error of the mean": error, "Disagreement": example.disagreement}.items(), 5
+    ):
+        axes = _place(figure, column)
+        # Each to its own scale: what matters is whether they peak at the same places.
+        highest = float(np.percentile(values, 99.9)) or 1.0
+        drawn = axes.imshow(
+            values, cmap=ERROR_COLOURS, vmin=0, vmax=highest, extent=extent(size, sampling)
+        )
+        bare(axes)
+        scale_bar(axes, "white", "black")
+        axes.set_title(title, pad=3)
+        colour_bar(figure, drawn, _bar(figure, column, column + 1), "|ΔΨ|" if column == 5 else "s")
+    _heading(figure, example)
+    save_figure(figure, output, example.reason, _caption(example, members))
+
+
+def _place(figure: Any, column: int) -> Any:
+    width, height = figure.get_size_inches()
+    left = _LEFT + column * (_PANEL + _GAP)
+    return figure.add_axes((left / width, _BOTTOM / height, _PANEL / width, _PANEL / height))
+
+
+def _bar(figure: Any, first: int, last: int) -> tuple[float, float, float, float]:
+    """The place of a colour bar under the columns from one up to another."""
+    width, height = figure.get_size_inches()
+    left, right = (_LEFT + column * (_PANEL + _GAP) for column in (first, last))
+    return ((left + 0.15) / width, 0.4 / height, (right - left - 0.37) / width, 0.09 / height)
+
+
+def _heading(figure: Any, example: EnsembleExample) -> None:
+    row, (width, height) = example.row, figure.get_size_inches()
+    figure.text(
+        _LEFT / width,
+        1 - 0.1 / height,
+        f"{formula_text(row['formula'])}, specimen {row['sample_index']}: "
+        f"{REASONS[example.reason]}",
+        fontsize=11,
+        fontweight="bold",
+        va="top",
+    )
+    details = (
+        f"RMSE of the mean {row['rmse']:.4f}, of a member {row['member_rmse']:.4f}",
+        f"disagreement {row['disagreement']:.4f}",
+        f"correlation of the specimen's pixels {_number(row['pixel_correlation'])}",
+        f"{example.percentile:.0f} % of the samples are worse",
+    )
+    figure.text(
+        _LEFT / width,
+        1 - 0.36 / height,
+        "   ·   ".join(details),
+        fontsize=8.5,
+        color=GREY,
+        va="top",
+    )
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
+
+
+def _caption(example: EnsembleExample, members: int) -> Caption:
+    row = example.row
+    formula = plain_formula(row["formula"])
+    reason = REASONS[example.reason]
+    return Caption(
+        f"{reason[0].upper()}{reason[1:]}: {formula}",
+        f"Specimen {row['sample_index']} of {formula}, {reason}. From the left: the structure, the "
+        f"first and the last image, the imaginary part of the true exit wave and of the mean of "
+        f"{members} networks (circles: true peaks that were missed; crosses: peaks that are not "
+        "there), the modulus of the mean's error, and the networks' disagreement, the standard "
+        "deviation of their waves. The last two have scales of their own. Over the pixels of the "
+        f"specimen their rank correlation is {_number(row['pixel_correlation'])}.",
+        f"Structure, images, waves, error and disagreement of {formula}.",
+    )
+
+
+def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
+    """Draw error against disagreement, of pixels and of samples, as ``calibration``.
+
+    Parameters
+    ----------
+    ensembles : mapping of str to Path
+        Folders that `exitwave.ensemble.judge_ensemble` wrote, by the name in the legend.
+    output : Path
+        Folder of the figure.
+    """
+    with drawing():
+        figure = new_figure(8.6, 3.7)
+        pixels, samples = (figure.add_axes((left, 0.14, 0.4, 0.76)) for left in (0.075, 0.565))
+        told, members = [], 2
+        for place, (name, folder) in enumerate(ensembles.items()):
+            colour, summary = SERIES[place % len(SERIES)], _read_summary(folder)
+            members = summary["members"]
+            bins = _read_table(folder / "calibration.csv")
+            pixels.plot(bins["disagreement"], bins["error"], "o-", ms=3, color=colour, label=name)
+            rows = _read_table(folder / "samples.csv")
+            samples.plot(rows["disagreement"], rows["rmse"], ".", ms=4, color=colour, label=name)
+            told.append(
+                f"{name}: rank correlation {_number(summary['pixel_correlation'])} over the pixels "
+                f"of a specimen (median) and {_number(summary['sample_correlation'])} over "
+                f"{summary['samples']} samples; of the worst "
+                f"{100 * summary['worst_share']:.0f} % of a specimen's pixels "
+                f"{100 * (summary['worst_caught'] or 0):.0f} % are among those with most "
+                "disagreement"
+            )
+        for axes, title in ((pixels, "a   Pixels of all samples"), (samples, "b   Samples")):
+            axes.set(xscale="log", yscale="log", xlabel="disagreement s, rms")
+            axes.set_title(title, loc="left")
+            low, high = axes.get_xlim()
+            line = np.array([low, high])
+            axes.plot(line, line / members**0.5, ":", color=GREY, label="independent errors")
+            axes.set_xlim(low, high)
+            for axis in (axes.xaxis, axes.yaxis):
+                readable_log(axes, axis)
+        pixels.set_ylabel("error of the mean, rms")
+        samples.set_ylabel("RMSE of the mean")
+        pixels.legend()
+        text = (
+            "Root mean square error of the mean of the networks' waves against their "
+            "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels. "
+            "(b) One point a sample. On the dotted line the errors of the networks would be "
+            "independent; above it they have errors in common, which no disagreement shows. "
+            f"{'; '.join(told)}."
+        )
+        caption = Caption(
+            "Does disagreement tell errors?", text, "Error of the mean against disagreement."
+        )
+        save_figure(figure, output, "calibration", caption)
+
+
+def _read_summary(folder: Path) -> dict[str, Any]:
+    path = folder / "summary.json"
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    return summary
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ExitwaveError:
+    return ExitwaveError(f"{path} cannot be read ({error}); run snakemake again to make it.")
