@@ -171,6 +171,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(report)
     _add_output(report, "the HTML file")
 
+    card = command("card", "write the card of a data set: what it is and how to load it")
+    _add_spec(card)
+    card.add_argument("--dataset", required=True, metavar="NAME", help="in the configuration")
+    _add_results(card)
+    _add_output(card, "the card, README.md in the folder of the data set")
+
     plan = command("plan", "say before a run what it will do, why, and what that costs")
     plan.add_argument("--configfile", type=Path, nargs="+", default=[Path("config/demo.yaml")])
     plan.add_argument("--results", type=Path, default=Path("results"), help="folder of the run")
@@ -339,6 +345,12 @@ def _report(options: argparse.Namespace) -> None:
     from exitwave.report import report_results
 
     report_results(options.spec, options.results, options.output)
+
+
+def _card(options: argparse.Namespace) -> None:
+    from exitwave.dataset_card import write_card
+
+    write_card(options.spec, options.dataset, options.results, options.output)
 
 
 def _plan(options: argparse.Namespace) -> None:

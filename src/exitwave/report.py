@@ -15,8 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exitwave import layout, provenance
 from exitwave.atomic_files import write_text
-from exitwave.config import parse_config
+from exitwave.config import Config, parse_config
 from exitwave.config.specs import read_spec
+from exitwave.dataset_card import PAPER
 from exitwave.report_content import (
     DatasetFiles,
     EvaluationFiles,
@@ -28,14 +29,15 @@ from exitwave.report_content import (
     results_tables,
 )
 from exitwave.report_layout import Numbering, Section, Table, anchor, count
+from exitwave.report_studies import (
+    comparisons_table,
+    ensembles_table,
+    figures_chapter,
+    paper_table,
+    resources_table,
+)
 
 __all__ = ["DatasetFiles", "EvaluationFiles", "NetworkFiles", "report_results", "write_report"]
-
-PAPER = (
-    "M. H. Leth Larsen, F. Dahl, L. P. Hansen, B. Barton, C. Kisielowski, S. Helveg, O. Winther, "
-    "T. W. Hansen and J. Schiøtz, Reconstructing the exit wave in high-resolution transmission "
-    "electron microscopy using machine learning, arXiv 2112.14308 (2021)"
-)
 
 
 def report_results(spec: str, results: Path, output: Path) -> None:
@@ -88,7 +90,8 @@ def report_results(spec: str, results: Path, output: Path) -> None:
         networks=networks,
         evaluations=evaluations,
         benchmarks=results / "benchmarks",
-        comparison=results / "comparison" if evaluations else None,
+        comparison=results / "comparison" if evaluations and not config.figures else None,
+        studies=(config, results),
     )
 
 
@@ -101,6 +104,7 @@ def write_report(
     evaluations: Mapping[str, EvaluationFiles],
     benchmarks: Path,
     comparison: Path | None = None,
+    studies: tuple[Config, Path] | None = None,
     title: str = "Exit waves: data sets, networks, evaluations",
 ) -> None:
     """Write the report.
@@ -117,6 +121,9 @@ def write_report(
         Folder of Snakemake's benchmarks, ``{rule}/{job}.tsv``.
     comparison : Path, optional
         Folder that `exitwave.plots.plot_comparison` wrote.
+    studies : (Config, Path), optional
+        A configuration and the folder of its results, for figures, ensembles, comparisons and
+        the paper's numbers.
     title : str
         Title of the report.
 
@@ -131,7 +138,8 @@ def write_report(
     }
     chapters = (
         _introduction(datasets, networks, evaluations),
-        _results(evaluations, labels, comparison, numbering),
+        _results(evaluations, labels, comparison, numbering, studies),
+        figures_chapter(*studies, numbering) if studies else None,
         _chapter("Data sets", *(dataset_section(*entry, numbering) for entry in datasets.items())),
         _chapter(
             "Networks", *(network_section(*entry, labels, numbering) for entry in networks.items())
@@ -195,9 +203,14 @@ def _results(
     labels: Mapping[str, str],
     comparison: Path | None,
     numbering: Numbering,
+    studies: tuple[Config, Path] | None,
 ) -> Section | None:
     if not evaluations:
         return None
+    tables: list[Table | None] = [*results_tables(evaluations, labels)]
+    if studies:
+        drawn = (paper_table, ensembles_table, comparisons_table, resources_table)
+        tables += [table(*studies) for table in drawn]
     return Section(
         "Results at a glance",
         "results",
@@ -210,7 +223,7 @@ def _results(
             "better one. The paper, with its own data sets, reports an RMSE of 0.0062 (MoS₂), "
             "0.0122 (MoS₂ on graphene) and 0.0263 (C2DB) for its median samples.",
         ),
-        tables=results_tables(evaluations, labels),
+        tables=tuple(table for table in tables if table is not None),
         pictures=numbering.pictures(comparison) if comparison is not None else (),
     )
 

@@ -388,7 +388,12 @@ def results_tables(
         )
         for name, files in evaluations.items()
     }
-    return (_errors_table(summaries, titles), _peaks_table(summaries, titles))
+    tables = (
+        _errors_table(summaries, titles),
+        _peaks_table(summaries, titles),
+        _vacancies_table(summaries, titles),
+    )
+    return tuple(table for table in tables if table is not None)
 
 
 def _errors_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]) -> Table:
@@ -472,6 +477,52 @@ def _peaks_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, C
         ),
         tuple(row(name, summary) for name, summary in summaries.items()),
     )
+
+
+def _vacancies_table(
+    summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]
+) -> Table | None:
+    """Return precision and recall of the columns that lack atoms."""
+    rows = []
+    for name, summary in summaries.items():
+        found = summary.get("vacancies")
+        if not found or not found["sites"]:
+            continue
+        rows.append(
+            (
+                titles[name],
+                whole(found["sites"]),
+                whole(found["lacking"]),
+                Cell(_percent(found["precision"]), strong=True),
+                Cell(_percent(found["recall"]), strong=True),
+                _percent(found["truth_precision"]),
+                _percent(found["truth_recall"]),
+                _percent(found["chance"]),
+            )
+        )
+    if not rows:
+        return None
+    return Table(
+        "Columns of the flakes that lack atoms, vacancies and holes, told from the signal of each "
+        "column against the median of its kind in the same wave. Precision: share of the claims "
+        "that hold; recall: share of what is missing that was claimed. The same from the true "
+        "waves is the best to be had; chance: so many of the claims would hold at random.",
+        (
+            "evaluation",
+            "columns",
+            "lack atoms",
+            "precision",
+            "recall",
+            "precision, truth",
+            "recall, truth",
+            "chance",
+        ),
+        tuple(rows),
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
 
 
 def cost_table(benchmarks: Path) -> Table | None:

@@ -18,11 +18,12 @@ from exitwave.plot_style import DPI, Caption, read_captions
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: a text, a remark in small type, and whether it stands out."""
+    """One cell of a table: a text, a remark in small type, whether it stands out, an address."""
 
     text: str
     remark: str = ""
     strong: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Table:
 
 def _is_number(cell: Cell | str) -> bool:
     text = cell if isinstance(cell, str) else cell.text
-    return text == "" or text[0] in "0123456789–"
+    return text == "" or (text[0] in "0123456789–" and len(text) < 20)
 
 
 @dataclass(frozen=True)

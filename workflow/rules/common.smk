@@ -134,6 +134,10 @@ def validation_epochs(wildcards):
     return results(layout.epochs(CONFIG, network.dataset, network.images, "validation"))
 
 
+def card_epochs(wildcards):
+    return results(layout.all_epochs(CONFIG, wildcards.dataset))
+
+
 def evaluated_epochs(wildcards):
     images = CONFIG.networks[wildcards.network].images
     return results(layout.epochs(CONFIG, wildcards.dataset, images, "validation"))

@@ -83,6 +83,25 @@ rule plot_comparison:
         " --output {output:q} 2>&1 | tee {log:q}"
 
 
+# What a data set is and how to load it, beside its files.
+rule dataset_card:
+    input:
+        stores=stores,
+        epochs=card_epochs,
+    output:
+        "results/{dataset}/README.md",
+    log:
+        "results/logs/dataset_card/{dataset}.log",
+    localrule: True
+    conda:
+        "../../envs/exitwave.yaml"
+    params:
+        spec=specs.report_spec(CONFIG),
+    shell:
+        "exitwave card --spec {params.spec:q} --dataset {wildcards.dataset} --results results"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
 rule report:
     input:
         epochs=[
@@ -91,9 +110,22 @@ rule report:
             for path in results(layout.all_epochs(CONFIG, name))
         ],
         datasets=[f"results/{name}/figures" for name in CONFIG.datasets],
+        cards=[f"results/{name}/README.md" for name in CONFIG.datasets],
         networks=[f"results/networks/{name}/figures" for name in CONFIG.networks],
         evaluations=[f"{folder}/figures" for folder in EVALUATIONS],
-        comparison="results/comparison" if EVALUATIONS else [],
+        comparison="results/comparison" if EVALUATIONS and not CONFIG.figures else [],
+        ensembles=results(layout.ensemble(name) / "summary.json" for name in CONFIG.ensembles),
+        comparisons=[
+            file
+            for name in CONFIG.comparisons
+            for file in results(
+                [
+                    layout.comparison(name) / "summary.json",
+                    layout.comparison(name) / "examples.npz",
+                ]
+            )
+        ],
+        figures=results(layout.figure(name) for name in CONFIG.figures),
     output:
         "results/report.html",
     log:

@@ -232,6 +232,12 @@ class Dataset(Section):
     exit_waves_from: Name | None = None
     """Another data set whose exit waves this one images anew (other microscope, other
     epochs); it then has no materials, structure or multislice of its own."""
+    paper_simulation_core_hours: float | None = None
+    """The paper's time for the exit waves (Table A.2 times 24 cores), to stand beside ours."""
+    paper_rendering_core_hours: float | None = None
+    """The paper's time for the images (Table A.2 times 40 cores), to stand beside ours."""
+    paper_training_gpu_hours: float | None = None
+    """The paper's time for the training (Table A.2), to stand beside ours."""
 
 
 class Network(Section):

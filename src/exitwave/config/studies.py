@@ -37,7 +37,7 @@ class Comparison(Section):
     """Name in figures and reports; the key itself where empty."""
     images: Annotated[int, Field(ge=2)] = 11
     """Images of the series, over the same range of defocus as the network's (paper)."""
-    iterations: Annotated[int, Field(ge=1)] = 200
+    iterations: Annotated[int, Field(ge=1)] = 100
     """Iterations of the classical reconstruction (ours)."""
     samples: Annotated[int, Field(ge=1)] = 12
     """Samples that are reconstructed, at even distances in the network's ranking (paper: 3)."""
