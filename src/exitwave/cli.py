@@ -176,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--dataset", required=True, metavar="NAME", help="in the configuration")
     _add_results(card)
     _add_output(card, "the card, README.md in the folder of the data set")
+    card.add_argument("epochs", type=Path, nargs="+", help="all epochs of the data set")
 
     plan = command("plan", "say before a run what it will do, why, and what that costs")
     plan.add_argument("--configfile", type=Path, nargs="+", default=[Path("config/demo.yaml")])
@@ -350,7 +351,7 @@ def _report(options: argparse.Namespace) -> None:
 def _card(options: argparse.Namespace) -> None:
     from exitwave.dataset_card import write_card
 
-    write_card(options.spec, options.dataset, options.results, options.output)
+    write_card(options.spec, options.dataset, options.results, options.epochs, options.output)
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """The card of a data set: what it is, how it was made, what is in it, how to load it.
 
->>> write_card(spec, "mos2", Path("results"), Path("results/mos2/README.md"))
+>>> write_card(spec, "mos2", Path("results"), epochs, Path("results/mos2/README.md"))
 """
 
 from __future__ import annotations
@@ -55,17 +55,21 @@ _SPECIMEN = {
 _SHARES = {"least": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "greatest": 1.0}
 
 
-def write_card(spec: str, dataset: str, results: Path, output: Path) -> None:
+def write_card(
+    spec: str, dataset: str, results: Path, epochs: Sequence[Path], output: Path
+) -> None:
     """Write the card of a finished data set as Markdown.
 
     Parameters
     ----------
     spec : str
-        See `exitwave.config.specs.report_spec`.
+        See `exitwave.config.specs.card_spec`.
     dataset : str
         Name of the data set in the configuration.
     results : Path
         Folder of the results, laid out as `exitwave.layout` says.
+    epochs : sequence of Path
+        All epochs of the data set.
     output : Path
         The card.
 
@@ -82,7 +86,6 @@ def write_card(spec: str, dataset: str, results: Path, output: Path) -> None:
         )
     shards = layout.shard_names(results / layout.source(config, dataset) / "catalog")
     stores = [results / path for path in layout.stores(config, dataset, shards)]
-    epochs = [results / path for path in layout.all_epochs(config, dataset)]
     sections = (
         _head(config, dataset, stores),
         _files(results, stores, epochs),

@@ -85,6 +85,13 @@ def message(raw):
         ({"structure": {"tilt_degrees": [0, float("nan")]}}, "tilt_degrees"),
     ],
 )
+def test_the_least_image_of_a_comparison_is_that_of_the_reconstruction():
+    from exitwave.config.references import LEAST_CLASSICAL_PX
+    from exitwave.detector import GUARD_PX
+
+    assert LEAST_CLASSICAL_PX == 2 * GUARD_PX
+
+
 def test_a_mistake_is_told_in_one_sentence(raw, expected):
     text = message(raw)
     assert expected in text

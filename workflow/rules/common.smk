@@ -235,3 +235,7 @@ def compare_spec(wildcards):
 
 def figure_spec(wildcards):
     return specs.figure_spec(CONFIG, wildcards.figure)
+
+
+def card_spec(wildcards):
+    return specs.card_spec(CONFIG, wildcards.dataset)

@@ -96,10 +96,10 @@ rule dataset_card:
     conda:
         "../../envs/exitwave.yaml"
     params:
-        spec=specs.report_spec(CONFIG),
+        spec=card_spec,
     shell:
         "exitwave card --spec {params.spec:q} --dataset {wildcards.dataset} --results results"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --output {output:q} {input.epochs:q} 2>&1 | tee {log:q}"
 
 
 rule report:

@@ -24,6 +24,10 @@ RESERVED_NAMES = (
 )
 
 
+LEAST_CLASSICAL_PX = 32
+"""Twice `exitwave.detector.GUARD_PX`."""
+
+
 def check_names(config: Config) -> None:
     """Say where a section names something that is not there or does not fit.
 
@@ -130,6 +134,13 @@ def _require_shared_images(config: Config, comparison: str) -> None:
             f"comparisons.{comparison}.images is {entry.images}, of which the network "
             f"'{entry.network}' cannot take {taken} at even distances; give a multiple of "
             f"{max(taken - 1, 1)} and one more, and a network of two or more images"
+        )
+    size = config.datasets[entry.dataset].epochs.image_size_px
+    if size <= LEAST_CLASSICAL_PX:
+        raise ValueError(
+            f"comparisons.{comparison}: classical reconstruction needs images of more than "
+            f"{LEAST_CLASSICAL_PX} px, but those of '{entry.dataset}' have {size} px; enlarge "
+            "epochs.image_size_px"
         )
 
 

@@ -198,6 +198,13 @@ def report_spec(config: Config) -> str:
     return _spec("report", seed=config.seed, config=shown)
 
 
+def card_spec(config: Config, dataset: str) -> str:
+    """Return the spec of a data set's card: the data set, and the one whose waves it shows."""
+    shown = {name: config.datasets[name] for name in (layout.source(config, dataset), dataset)}
+    values = {name: entry.model_dump(mode="json") for name, entry in shown.items()}
+    return _spec("report", seed=config.seed, config={"seed": config.seed, "datasets": values})
+
+
 def convergence_spec(config: Config) -> str:
     """Return the spec of the study of convergence, its boxes in the place of the common ones."""
     own = {"box_angstrom", "flake_radius_angstrom", "support_radius_angstrom"}
