@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ def _distributions(stores: Sequence[Path], epochs: Sequence[Path]) -> list[str]:
             if parameter.logarithmic:
                 drawn = np.log10(drawn)
             if np.isfinite(drawn).any():
-                lines.append(_row(parameter.label.replace("$", "").replace("_", ""), drawn))
+                lines.append(_row(re.sub(r"[${}_]", "", parameter.label), drawn))
     return lines
 
 
