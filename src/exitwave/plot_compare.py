@@ -47,7 +47,7 @@ _NAMES = {
 _COLOURS = dict(zip(WAYS, (BLUE, RED, GREEN, ORANGE), strict=True))
 
 # Sizes in inches.
-_PANEL, _GAP, _ROW_GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.26, 0.3, 0.85, 0.62
+_PANEL, _GAP, _ROW_GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.26, 0.3, 1.0, 0.62
 
 
 def plot_comparison_example(comparison: Path, percentile: float, output: Path) -> None:
@@ -102,10 +102,9 @@ def _plot_example(example: ComparisonExample, output: Path) -> None:
         for line, (part, name) in enumerate(((wave.real, "real"), (wave.imag, "imag"))):
             axes = _place(figure, column, line)
             drawn = show_wave(axes, part, example.sampling, limit)
-            if line == 0:
-                axes.set_title(title, pad=3)
-            elif column - 1 in errors:
-                axes.set_title(f"RMSE {row[f'{errors[column - 1]}_rmse_{name}']:.4f}", pad=3)
+            known = errors.get(column - 1)
+            error = f"RMSE {row[f'{known}_rmse_{name}']:.4f}" if known else ""
+            axes.set_title("\n".join(filter(None, (title if line == 0 else "", error))), pad=3)
             if column == 1:
                 axes.set_ylabel(("Re Ψ − 1", "Im Ψ")[line], labelpad=3)
     colour_bar(figure, drawn, _bar(figure, 2, 5), "Re Ψ − 1 and Im Ψ (incident wave = 1)")

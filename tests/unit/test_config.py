@@ -1,6 +1,7 @@
 """The configuration: defaults, sentences about mistakes, specs, generated reference."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -85,13 +86,6 @@ def message(raw):
         ({"structure": {"tilt_degrees": [0, float("nan")]}}, "tilt_degrees"),
     ],
 )
-def test_the_least_image_of_a_comparison_is_that_of_the_reconstruction():
-    from exitwave.config.references import LEAST_CLASSICAL_PX
-    from exitwave.detector import GUARD_PX
-
-    assert LEAST_CLASSICAL_PX == 2 * GUARD_PX
-
-
 def test_a_mistake_is_told_in_one_sentence(raw, expected):
     text = message(raw)
     assert expected in text
@@ -222,3 +216,68 @@ def test_equal_values_give_equal_specs():
     one = parse_config({"datasets": {"a": {"structure": {"tilt_degrees": [0, 5]}}}})
     two = parse_config({"datasets": {"a": {"structure": {"tilt_degrees": [0.0, 5.0]}}}})
     assert specs.all_specs(one) == specs.all_specs(two)
+
+
+TRAINED = {
+    "datasets": {"a": {"epochs": {"image_size_px": 64}}},
+    "networks": {
+        "one": {"dataset": "a"},
+        "two": {"dataset": "a", "replica": 1},
+        "single": {"dataset": "a", "images": 1},
+    },
+    "evaluations": {"e": {"network": "one", "dataset": "a"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"ensembles": {"x": {"networks": ["one"], "dataset": "a"}}}, "at least 2"),
+        ({"ensembles": {"x": {"networks": ["one", "one"], "dataset": "a"}}}, "twice"),
+        ({"ensembles": {"x": {"networks": ["one", "three"], "dataset": "a"}}}, "not among"),
+        ({"ensembles": {"x": {"networks": ["one", "single"], "dataset": "a"}}}, "different"),
+        ({"ensembles": {"x": {"networks": ["one", "two"], "dataset": "b"}}}, "not among"),
+        ({"comparisons": {"x": {"network": "one", "dataset": "a", "images": 4}}}, "even dist"),
+        ({"comparisons": {"x": {"network": "single", "dataset": "a"}}}, "even distances"),
+        ({"comparisons": {"x": {"network": "none", "dataset": "a"}}}, "not among"),
+        ({"figures": {"x": {"shows": "samples"}}}, "is empty"),
+        ({"figures": {"x": {"shows": "samples", "of": ["one"]}}}, "not among the evaluations"),
+        ({"figures": {"x": {"shows": "samples", "of": ["e"], "percentile": 3}}}, "add it there"),
+        ({"figures": {"x": {"shows": "convergence", "of": ["e"]}}}, "needs no names"),
+        ({"figures": {"x": {"shows": "pictures", "of": ["e"]}}}, "histograms"),
+    ],
+)
+def test_studies_that_do_not_fit_are_named(section, said):
+    with pytest.raises(ExitwaveError) as error:
+        parse_config({**TRAINED, **section})
+    assert said in str(error.value)
+    assert next(iter(section)) in str(error.value)
+
+
+def test_a_comparison_needs_images_of_some_size():
+    small = {"a": {"epochs": {"image_size_px": 32}}}
+    section = {"comparisons": {"x": {"network": "one", "dataset": "a"}}}
+    with pytest.raises(ExitwaveError, match="more than 32 px"):
+        parse_config({**TRAINED, "datasets": small, **section})
+
+
+@pytest.mark.parametrize("name", ["demo", "paper", "reduced"])
+def test_our_own_configurations_are_valid(name):
+    config = load_config(ROOT / "config" / f"{name}.yaml")
+    assert config.networks
+
+
+def test_the_paper_is_remade_whole():
+    """Both configurations have every figure of the paper that is made of data."""
+    for name in ("paper", "reduced"):
+        figures = load_config(ROOT / "config" / f"{name}.yaml").figures
+        found = " ".join(entry.paper for entry in figures.values())
+        numbers = set(re.findall(r"S?\d+", found))
+        assert numbers == {*map(str, range(1, 11)), *(f"S{n}" for n in range(2, 15))}
+
+
+def test_the_least_image_of_a_comparison_is_that_of_the_reconstruction():
+    from exitwave.config.references import LEAST_CLASSICAL_PX
+    from exitwave.detector import GUARD_PX
+
+    assert LEAST_CLASSICAL_PX == 2 * GUARD_PX

@@ -23,8 +23,8 @@ ALGORITHM_VERSIONS = {
     "evaluate": 2,
     "ensemble": 1,
     "compare": 1,
-    "plot": 1,
-    "report": 1,
+    "plot": 2,
+    "report": 2,
     "convergence": 1,
 }
 
