@@ -1,15 +1,18 @@
 """Do networks disagree where they err? Several networks look at the same images (paper, Sec. 4).
 
-The ensemble's wave is the members' mean, the disagreement at a pixel their standard deviation. If
-the members' errors were independent, the mean would be off by disagreement / √members; what all of
-them get wrong alike does not show.
+The ensemble's wave is the members' mean, the disagreement s at a pixel their standard deviation
+(n - 1 in the denominator, so s = |a - b| / √2 of two). If the n members' errors were independent
+and of rms σ, s would be σ in the root mean square, so that a member were off by s and the mean by
+s / √n; what all of them get wrong alike does not show. That holds on the average over pixels: s of
+few members scatters about σ, and those pixels where it came out large by chance are off by no
+more than the others. Bins of s therefore follow the lines only where σ itself varies by more.
 
 Writes into the folder of the ensemble:
 
 | file | content |
 |---|---|
 | ``samples.csv`` | one row a sample: identity, errors of mean and members, disagreement, peaks |
-| ``calibration.csv`` | disagreement and error of the pixels of all samples, in bins |
+| ``calibration.csv`` | disagreement, error of mean and members, of all samples' pixels, in bins |
 | ``summary.json`` | how well disagreement tells errors, gain of the mean, provenance |
 | ``examples.npz`` | telling samples, see `EnsembleExample` |
 
@@ -92,6 +95,7 @@ def judge_ensemble(
     output : Path
         Folder of the ensemble.
     """
+    _require_several(len(networks))
     predictors = [network_predictor(folder) for folder in networks]
     judge_predictions(spec, predictors, epochs, output, inputs.of_networks(networks))
 
@@ -112,12 +116,9 @@ def judge_predictions(
     ExitwaveError
         Where there are fewer than two predictors, no samples, or waves of the wrong shape.
     """
-    if len(predictors) < 2:
-        raise ExitwaveError(
-            f"An ensemble of {len(predictors)} network cannot disagree; name two or more."
-        )
+    _require_several(len(predictors))
     settings = read_spec(spec, "ensemble")["ensemble"]
-    calibration = _Calibration()
+    calibration = _Calibration(len(predictors))
     with validation_samples(epochs) as samples:
         rows = []
         for indices, batch in samples.batches():
@@ -128,7 +129,9 @@ def judge_predictions(
                 calibration.add(disagreement(members), _error(members, sample))
         ranked(rows)
         examples = _examples(samples, predictors, rows)
-    summary = _summary(rows, calibration, len(predictors)) | provenance.attributes(
+    summary = _summary(rows, calibration, len(predictors))
+    summary["examples"] = [{"reason": example.reason, **example.row} for example in examples]
+    summary |= provenance.attributes(
         spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
     )
     write_rows(output / "samples.csv", rows)
@@ -138,6 +141,13 @@ def judge_predictions(
     write_text(output / "summary.json", text + "\n")
     told = {name: summary[name] for name in ("samples", "pixel_correlation", "worst_caught")}
     logger.info("%s", json.dumps(finite(told)))
+
+
+def _require_several(members: int) -> None:
+    if members < 2:
+        raise ExitwaveError(
+            f"An ensemble of {members} network cannot disagree; name two or more networks."
+        )
 
 
 def disagreement(members: Wave) -> NDArray[np.float64]:
@@ -151,7 +161,18 @@ def _error(members: Wave, sample: dict[str, Any]) -> NDArray[np.float64]:
 
 
 def specimen_pixels(truth: Wave, sampling: float) -> NDArray[np.bool_]:
-    """Return where a specimen and its rim are: vacuum is easy, and would flatter any measure."""
+    """Return where a specimen and its rim are: vacuum is easy, and would flatter any measure.
+
+    That is where |truth - 1|, folded with a Gaussian that closes the gaps between columns, is
+    above a tenth of its highest value.
+
+    Parameters
+    ----------
+    truth : (y, x) array of complex
+        True wave relative to the incident wave.
+    sampling : float
+        Side of a pixel [Å].
+    """
     near = gaussian_filter(np.abs(truth - 1).astype(float), _SPECIMEN_WIDTH / sampling)
     return np.asarray(near > _SPECIMEN_SHARE * near.max())
 
@@ -181,6 +202,8 @@ def _row(
         "worst_caught": caught,
         "true_peaks": match.true_count,
         "predicted_peaks": match.predicted_count,
+        "missed_peaks": match.true_count - len(match.pairs),
+        "spurious_peaks": match.predicted_count - len(match.pairs),
         "found_share": match.found_share,
         "spurious_share": match.spurious_share,
     }
@@ -198,7 +221,8 @@ def _agreement(apart: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[
 class _Calibration:
     """Sums over pixels in fine bins of disagreement, from which coarse ones are made."""
 
-    def __init__(self) -> None:
+    def __init__(self, members: int) -> None:
+        self._members = members
         self._sums = np.zeros((3, len(_FINE_EDGES) - 1))
 
     def add(self, apart: NDArray[np.float64], error: NDArray[np.float64]) -> None:
@@ -214,11 +238,15 @@ class _Calibration:
         rows = []
         for number in np.unique(bin_of[self._sums[0] > 0]):
             count, apart, error = self._sums[:, bin_of == number].sum(axis=1)
+            # Of each pixel, the members' mean square error is that of their mean plus their
+            # variance about it, whatever their errors are.
+            member = error + apart * (self._members - 1) / self._members
             rows.append(
                 {
                     "pixels": int(count),
                     "disagreement": float(np.sqrt(apart / count)),
                     "error": float(np.sqrt(error / count)),
+                    "member_error": float(np.sqrt(member / count)),
                 }
             )
         return rows
@@ -258,13 +286,11 @@ def _examples(
 ) -> list[EnsembleExample]:
     table = pd.DataFrame(rows)
     middle = (table["percent_worse"] - 50).abs()
-    missed = table["true_peaks"] * (1 - table["found_share"].fillna(1))
-    spurious = table["predicted_peaks"] * table["spurious_share"].fillna(0)
     chosen = {
         "median": int(middle.argmin()),
         "disagreement": int(table["disagreement"].argmax()),
-        "missed": int(missed.argmax()),
-        "spurious": int(spurious.argmax()),
+        "missed": int(table["missed_peaks"].argmax()),
+        "spurious": int(table["spurious_peaks"].argmax()),
     }
     examples = []
     for reason, index in chosen.items():

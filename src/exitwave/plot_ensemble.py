@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,19 +97,18 @@ def _plot_example(
     axes.plot(*faults.spurious.T, "x", color="black", ms=3, mew=0.6)
     colour_bar(figure, drawn, _bar(figure, 3, 5), "Im Ψ (incident wave = 1)")
     error = np.abs(example.prediction - example.truth)
-    for column, (title, values) in enumerate(
-        {"Error of the mean": error, "Disagreement": example.disagreement}.items(), 5
-    ):
+    maps = {"Error of the mean": error, "Disagreement": example.disagreement}
+    # One scale, so that errors which the networks have in common look as large as they are.
+    highest = max(float(np.percentile(values, 99.9)) for values in maps.values()) or 1.0
+    for column, (title, values) in enumerate(maps.items(), 5):
         axes = _place(figure, column)
-        # Each to its own scale: what matters is whether they peak at the same places.
-        highest = float(np.percentile(values, 99.9)) or 1.0
         drawn = axes.imshow(
             values, cmap=ERROR_COLOURS, vmin=0, vmax=highest, extent=extent(size, sampling)
         )
         bare(axes)
         scale_bar(axes, "white", "black")
         axes.set_title(title, pad=3)
-        colour_bar(figure, drawn, _bar(figure, column, column + 1), "|ΔΨ|" if column == 5 else "s")
+    colour_bar(figure, drawn, _bar(figure, 5, 7), "|ΔΨ| and s (incident wave = 1)")
     _heading(figure, example)
     save_figure(figure, output, example.reason, _caption(example, members))
 
@@ -141,6 +140,8 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
     details = (
         f"RMSE of the mean {row['rmse']:.4f}, of a member {row['member_rmse']:.4f}",
         f"disagreement {row['disagreement']:.4f}",
+        f"{row['missed_peaks']} of {row['true_peaks']} true peaks missed, "
+        f"{row['spurious_peaks']} spurious",
         f"correlation of the specimen's pixels {_number(row['pixel_correlation'])}",
         f"{example.percentile:.0f} % of the samples are worse",
     )
@@ -166,10 +167,11 @@ def _caption(example: EnsembleExample, members: int) -> Caption:
         f"{reason[0].upper()}{reason[1:]}: {formula}",
         f"Specimen {row['sample_index']} of {formula}, {reason}. From the left: the structure, the "
         f"first and the last image, the imaginary part of the true exit wave and of the mean of "
-        f"{members} networks (circles: true peaks that were missed; crosses: peaks that are not "
-        "there), the modulus of the mean's error, and the networks' disagreement, the standard "
-        "deviation of their waves. The last two have scales of their own. Over the pixels of the "
-        f"specimen their rank correlation is {_number(row['pixel_correlation'])}.",
+        f"{members} networks (circles: the {row['missed_peaks']} of {row['true_peaks']} true peaks "
+        f"that were missed; crosses: the {row['spurious_peaks']} peaks that are not there), the "
+        "modulus of the mean's error, and the networks' disagreement, the standard deviation of "
+        "their waves, both on one scale. Over the pixels of the specimen and its rim their rank "
+        f"correlation is {_number(row['pixel_correlation'])}.",
         f"Structure, images, waves, error and disagreement of {formula}.",
     )
 
@@ -187,45 +189,66 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
     with drawing():
         figure = new_figure(8.6, 3.7)
         pixels, samples = (figure.add_axes((left, 0.14, 0.4, 0.76)) for left in (0.075, 0.565))
-        told, members = [], 2
+        told, members = [], set()
         for place, (name, folder) in enumerate(ensembles.items()):
             colour, summary = SERIES[place % len(SERIES)], _read_summary(folder)
-            members = summary["members"]
+            members.add(int(summary["members"]))
             bins = _read_table(folder / "calibration.csv")
-            pixels.plot(bins["disagreement"], bins["error"], "o-", ms=3, color=colour, label=name)
+            looks = {"color": colour, "ms": 3}
+            pixels.plot(bins["disagreement"], bins["error"], "o-", label=name, **looks)
+            pixels.plot(bins["disagreement"], bins["member_error"], "--", color=colour, lw=0.9)
             rows = _read_table(folder / "samples.csv")
-            samples.plot(rows["disagreement"], rows["rmse"], ".", ms=4, color=colour, label=name)
-            told.append(
-                f"{name}: rank correlation {_number(summary['pixel_correlation'])} over the pixels "
-                f"of a specimen (median) and {_number(summary['sample_correlation'])} over "
-                f"{summary['samples']} samples; of the worst "
-                f"{100 * summary['worst_share']:.0f} % of a specimen's pixels "
-                f"{100 * (summary['worst_caught'] or 0):.0f} % are among those with most "
-                "disagreement"
-            )
+            correlation = _number(summary["sample_correlation"])
+            label = f"{name}: rank correlation {correlation}"
+            samples.plot(rows["disagreement"], rows["rmse"], ".", ms=4, color=colour, label=label)
+            told.append(_told(name, summary))
         for axes, title in ((pixels, "a   Pixels of all samples"), (samples, "b   Samples")):
             axes.set(xscale="log", yscale="log", xlabel="disagreement s, rms")
             axes.set_title(title, loc="left")
-            low, high = axes.get_xlim()
-            line = np.array([low, high])
-            axes.plot(line, line / members**0.5, ":", color=GREY, label="independent errors")
-            axes.set_xlim(low, high)
-            for axis in (axes.xaxis, axes.yaxis):
-                readable_log(axes, axis)
-        pixels.set_ylabel("error of the mean, rms")
+            _draw_expectations(axes, sorted(members))
+        pixels.set_ylabel("error, rms")
         samples.set_ylabel("RMSE of the mean")
+        pixels.plot([], [], "--", color=GREY, lw=0.9, label="of a member")
         pixels.legend()
+        samples.legend()
         text = (
             "Root mean square error of the mean of the networks' waves against their "
-            "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels. "
-            "(b) One point a sample. On the dotted line the errors of the networks would be "
-            "independent; above it they have errors in common, which no disagreement shows. "
-            f"{'; '.join(told)}."
+            "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels; "
+            "the dashed curve is the error of a single network. (b) One point a sample. If the "
+            "errors of the networks were independent, a single one would be off by the "
+            "disagreement (thin line, 1:1) and the mean of n by 1/√n of it (dotted line), but for "
+            "chance, which flattens the curve of few networks. Above the lines the networks have "
+            f"errors in common, which no disagreement shows. {'; '.join(told)}."
         )
         caption = Caption(
             "Does disagreement tell errors?", text, "Error of the mean against disagreement."
         )
         save_figure(figure, output, "calibration", caption)
+
+
+def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
+    """Draw the lines of independent errors, of one network and of the means of so many."""
+    low, high = axes.get_xlim()
+    line = np.array([low, high])
+    axes.plot(line, line, color=GREY, lw=0.7, zorder=1, label="1:1")
+    for number in members:
+        label = f"s / √{number}, independent errors"
+        axes.plot(line, line / number**0.5, ":", color=GREY, zorder=1, label=label)
+    axes.set_xlim(low, high)
+    for axis in (axes.xaxis, axes.yaxis):
+        readable_log(axes, axis)
+
+
+def _told(name: str, summary: Mapping[str, Any]) -> str:
+    share = f"{100 * summary['worst_share']:.0f} %"
+    caught = summary["worst_caught"]
+    caught = "an unknown share" if caught is None else f"{100 * caught:.0f} %"
+    return (
+        f"{name}: rank correlation {_number(summary['pixel_correlation'])} over the pixels of a "
+        f"specimen (median) and {_number(summary['sample_correlation'])} over "
+        f"{summary['samples']} samples; of the worst {share} of a specimen's pixels {caught} are "
+        f"among those {share} with most disagreement"
+    )
 
 
 def _read_summary(folder: Path) -> dict[str, Any]:

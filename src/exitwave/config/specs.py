@@ -21,9 +21,9 @@ ALGORITHM_VERSIONS = {
     "render": 2,
     "train": 1,
     "evaluate": 2,
-    "ensemble": 1,
+    "ensemble": 2,
     "compare": 1,
-    "plot": 2,
+    "plot": 3,
     "report": 2,
     "convergence": 1,
 }
