@@ -34,6 +34,8 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+_NAMED = ("datasets", "networks", "evaluations", "ensembles", "comparisons", "figures")
+
 # What each stage reads of its spec, beside stage, version and seed.
 KEYS = {
     "catalog": {"dataset", "materials", "parametrization", "split", "shards"},
@@ -195,7 +197,9 @@ def report_spec(config: Config) -> str:
     The study of convergence is not in the report.
     """
     shown = config.model_dump(mode="json", exclude={"convergence"})
-    return _spec("report", seed=config.seed, config=shown)
+    # JSON of a spec is sorted, but the report goes by the order of the configuration.
+    order = {section: list(names) for section, names in shown.items() if section in _NAMED}
+    return _spec("report", seed=config.seed, config=shown, order=order)
 
 
 def card_spec(config: Config, dataset: str) -> str:
