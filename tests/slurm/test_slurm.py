@@ -215,12 +215,13 @@ def test_memory_time_node_and_a_stranger_end_jobs_and_the_run_is_complete(factor
         }
     }
     with factory.start(EPOCH) as running:
-        jobs = waiting_for(lambda: shards_under_way(cluster), running)
+        # They are held, since the first may be done before the last begins.
+        held = {}
+        jobs = waiting_for(lambda: shards_held(cluster, held), running)
         # One is cancelled, one gets no further until its time is over, one loses its node.
-        cancelled, slow, lost = sorted(jobs)
-        hold_still(jobs[slow][1])
+        cancelled, _, lost = sorted(jobs)
         run("scancel", cancelled)
-        node = jobs[lost][0]
+        node = jobs[lost]
         cluster.set_down(node)
         waiting_for(lambda: lost not in cluster.jobs(), running)
         cluster.resume(node)
@@ -236,18 +237,18 @@ def test_memory_time_node_and_a_stranger_end_jobs_and_the_run_is_complete(factor
     assert said.count("Error in rule render_epoch") == 1
 
 
-def shards_under_way(cluster):
-    """Node and process of each job of a shard, once all three compute; by number."""
-    found = {}
+def shards_held(cluster, held):
+    """Hold each shard's job once it computes; its node by its number, once there are three."""
     for job in cluster.jobs("--states=running"):
         shown = run("scontrol", "show", "job", "--oneliner", job).stdout
-        if "simulate_exit_waves" in shown:
+        if job not in held and "simulate_exit_waves" in shown:
             for process in psutil.process_iter(["cmdline", "environ"]):
                 if (process.info["environ"] or {}).get("SLURM_JOB_ID") == job and any(
                     part.endswith("/exitwave") for part in process.info["cmdline"] or []
                 ):
-                    found[job] = (re.search(r"NodeList=(\w+)", shown)[1], process)
-    return found if {node for node, _ in found.values()} == {*CPU_NODES} else None
+                    hold_still(process)
+                    held[job] = re.search(r"NodeList=(\w+)", shown)[1]
+    return held if {*held.values()} == {*CPU_NODES} else None
 
 
 def hold_still(process):

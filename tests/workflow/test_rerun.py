@@ -14,6 +14,7 @@ import yaml
 from ase.db import connect
 from factory import EXITWAVE, ROOT, Factory, executed
 
+from exitwave.config.specs import ALGORITHM_VERSIONS
 from exitwave.monolayers import monolayers
 from exitwave.store import StoreReader
 
@@ -166,8 +167,9 @@ def test_a_checkout_that_changes_times_reruns_nothing(factory, checkout):
 def test_a_new_algorithm_version_reruns_its_stage_and_what_follows(factory, checkout):
     source = checkout / "src/exitwave/config/specs.py"
     text = source.read_text()
-    assert '"render": 1' in text
-    source.write_text(text.replace('"render": 1', '"render": 1000'))
+    present = f'"render": {ALGORITHM_VERSIONS["render"]},'
+    assert present in text
+    source.write_text(text.replace(present, '"render": 1000,'))
     before = factory.contents(EPOCH)
     assert factory.jobs(EPOCH, checkout=checkout) == {"render_epoch": 1}
     # The code is the same, so the content is.
