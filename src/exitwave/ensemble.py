@@ -3,9 +3,9 @@
 The ensemble's wave is the members' mean, the disagreement s at a pixel their standard deviation
 (n - 1 in the denominator, so s = |a - b| / √2 of two). If the n members' errors were independent
 and of rms σ, s would be σ in the root mean square, so that a member were off by s and the mean by
-s / √n; what all of them get wrong alike does not show. That holds on the average over pixels: s of
-few members scatters about σ, and those pixels where it came out large by chance are off by no
-more than the others. Bins of s therefore follow the lines only where σ itself varies by more.
+s / √n; what all of them get wrong alike does not show. That holds on the average over pixels, which
+``error_over_disagreement`` tells. Bins of s follow the lines only where σ varies by more than s
+scatters about it: of two members, many pixels have a small s by chance and a usual error.
 
 Writes into the folder of the ensemble:
 

@@ -193,11 +193,17 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
         for place, (name, folder) in enumerate(ensembles.items()):
             colour, summary = SERIES[place % len(SERIES)], _read_summary(folder)
             members.add(int(summary["members"]))
-            bins = _read_table(folder / "calibration.csv")
-            looks = {"color": colour, "ms": 3}
-            pixels.plot(bins["disagreement"], bins["error"], "o-", label=name, **looks)
-            pixels.plot(bins["disagreement"], bins["member_error"], "--", color=colour, lw=0.9)
-            rows = _read_table(folder / "samples.csv")
+            bins = _drawable(_read_table(folder / "calibration.csv"), "error")
+            apart, pixel_count = bins["disagreement"], bins["pixels"]
+            pixels.plot(apart, bins["error"], "o-", ms=3, color=colour, label=name)
+            pixels.plot(apart, bins["member_error"], "--", color=colour, lw=0.9)
+            if len(bins):
+                overall = [
+                    np.sqrt(np.average(bins[column] ** 2, weights=pixel_count))
+                    for column in ("disagreement", "error")
+                ]
+                pixels.plot(*overall, "D", ms=7, color=colour, mec="white", zorder=4)
+            rows = _drawable(_read_table(folder / "samples.csv"), "rmse")
             correlation = _number(summary["sample_correlation"])
             label = f"{name}: rank correlation {correlation}"
             samples.plot(rows["disagreement"], rows["rmse"], ".", ms=4, color=colour, label=label)
@@ -208,22 +214,30 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
             _draw_expectations(axes, sorted(members))
         pixels.set_ylabel("error, rms")
         samples.set_ylabel("RMSE of the mean")
-        pixels.plot([], [], "--", color=GREY, lw=0.9, label="of a member")
+        pixels.plot([], [], "--", color=GREY, lw=0.9, label="error of a member")
+        pixels.plot([], [], "D", ms=6, color=GREY, mec="white", label="all pixels")
         pixels.legend()
         samples.legend()
         text = (
             "Root mean square error of the mean of the networks' waves against their "
             "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels; "
-            "the dashed curve is the error of a single network. (b) One point a sample. If the "
-            "errors of the networks were independent, a single one would be off by the "
-            "disagreement (thin line, 1:1) and the mean of n by 1/√n of it (dotted line), but for "
-            "chance, which flattens the curve of few networks. Above the lines the networks have "
-            f"errors in common, which no disagreement shows. {'; '.join(told)}."
+            "dashed, the error of a single network; diamond, all pixels together. (b) One point a "
+            "sample. If the errors of the networks were independent, a single one would be off by "
+            "the disagreement (thin line, 1:1) and the mean of n by 1/√n of it (dotted line). A "
+            "diamond above its line tells of errors that the networks have in common, which no "
+            "disagreement shows. The curves of few networks lie above the lines at small "
+            "disagreement in any case, since two that err may agree by chance. "
+            f"{'; '.join(told)}."
         )
         caption = Caption(
             "Does disagreement tell errors?", text, "Error of the mean against disagreement."
         )
         save_figure(figure, output, "calibration", caption)
+
+
+def _drawable(table: pd.DataFrame, error: str) -> pd.DataFrame:
+    """The rows that logarithmic axes can show."""
+    return table[(table["disagreement"] > 0) & (table[error] > 0)]
 
 
 def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
@@ -247,7 +261,9 @@ def _told(name: str, summary: Mapping[str, Any]) -> str:
         f"{name}: rank correlation {_number(summary['pixel_correlation'])} over the pixels of a "
         f"specimen (median) and {_number(summary['sample_correlation'])} over "
         f"{summary['samples']} samples; of the worst {share} of a specimen's pixels {caught} are "
-        f"among those {share} with most disagreement"
+        f"among those {share} with most disagreement; error over disagreement "
+        f"{_number(summary['error_over_disagreement'])}, "
+        f"{summary['independent_errors']:.2f} if independent"
     )
 
 
