@@ -248,7 +248,7 @@ def test_stored_networks_are_judged(epoch, tmp_path):
     for replica in (0, 1):
         settings = Network(dataset="flakes", channels=(2, 4), convolutions=2, replica=replica)
         folders.append(tmp_path / f"network_{replica}")
-        save_network(folders[-1], build_network(settings, replica), settings, {})
+        save_network(folders[-1], build_network(settings, 3), settings, {})
     judge_ensemble(spec(), folders, [epoch], tmp_path / "two")
     summary = json.loads((tmp_path / "two/summary.json").read_text())
     assert summary["members"] == 2
