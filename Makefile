@@ -44,8 +44,10 @@ chaos: setup  ## kill runs 30 times at random moments; what is run again must en
 	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/workflow/test_chaos.py
 
 .PHONY: bench
-bench: setup  ## measure exit waves against abTEM and write docs/benchmarks.md (some minutes)
+bench: setup  ## measure exit waves, images and the loader, into docs/benchmarks.md (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/exit_waves.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/images.py --write
+	$(BIN)/python benchmarks/loader.py --write
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, snakefmt, snakemake --lint

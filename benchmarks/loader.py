@@ -40,7 +40,11 @@ def make_epoch(folder: Path, samples: int, images: int = 3) -> Path:
             "datasets": {
                 "flakes": {
                     "materials": {"selection": "name=2H-MoS2"},
-                    "split": {"by": "samples", "training_samples": samples},
+                    "split": {
+                        "by": "samples",
+                        "training_samples": samples,
+                        "validation_samples": 1,
+                    },
                     "shards": 1,
                     "multislice": {"method": "fourier"},
                 }

@@ -28,10 +28,11 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,10 +44,17 @@ from exitwave.config.models import Microscope
 from exitwave.config.specs import read_spec
 from exitwave.errors import ExitwaveError
 from exitwave.examples import Example, example_values, write_examples
-from exitwave.focal_series import reconstruct_wave, remove_low_frequencies, told_microscope
+from exitwave.focal_series import (
+    Knowledge,
+    reconstruct_wave,
+    remove_low_frequencies,
+    told_microscope,
+)
 from exitwave.metrics import Wave, blurred, wave_error
 from exitwave.microscope import MicroscopeDraw
 from exitwave.parallel import map_tasks
+from exitwave.schemas import EPOCH
+from exitwave.store import StoreReader
 from exitwave.validation_samples import (
     Predictor,
     ValidationSamples,
@@ -89,15 +97,21 @@ class ComparisonExample(Example):
 
 
 @dataclass(frozen=True)
-class _Series:
-    """One focal series to be reconstructed."""
+class _Task:
+    """One focal series to be reconstructed: where it lies, and how."""
 
-    images: NDArray[np.float32]
-    sampling: float
-    microscope: MicroscopeDraw
+    epoch: Path
+    place: int
     few: tuple[int, ...]
     iterations: int
-    smear: float
+
+
+@dataclass(frozen=True)
+class _Reconstructed:
+    """The classical waves of one series, and the time that each took [s]."""
+
+    waves: dict[str, Wave]
+    seconds: dict[str, float]
 
 
 def compare_reconstructions(
@@ -118,9 +132,10 @@ def compare_reconstructions(
     workers : int
         Processes to reconstruct with.
     """
+    # First of all, since it says what is wrong with a folder that holds no network.
+    predict = network_predictor(network)
     settings = json.loads((network / "network.json").read_text(encoding="utf-8"))["network"]
-    predict, taken = network_predictor(network), int(settings["images"])
-    made_from = inputs.of_network(network)
+    taken, made_from = int(settings["images"]), inputs.of_network(network)
     compare_predictions(spec, predict, taken, epochs, output, made_from, workers)
 
 
@@ -135,6 +150,9 @@ def compare_predictions(
 ) -> None:
     """Compare anything that takes so many images of a series; see `compare_reconstructions`.
 
+    The memory needed depends on the size of the images and the number of workers and of examples,
+    not on the number of samples.
+
     Raises
     ------
     ExitwaveError
@@ -145,31 +163,40 @@ def compare_predictions(
     with validation_samples(epochs) as samples:
         rows = list(_network_rows(samples, predict, few, settings["images"]))
         ranks = ranked(rows)
-        chosen = _chosen(ranks, settings)
-        series = [_series(samples, index, few, settings) for index in chosen]
-        waves: dict[int, dict[str, Wave]] = {}
-        for place, result in map_tasks(_reconstruct, series, workers, "classical reconstruction"):
+        chosen = [ranks[place] for place in _chosen_places(len(ranks), settings)]
+        drawn = {
+            percentile: ranks[percentile_rank(percentile, len(ranks))]
+            for percentile in settings["percentiles"]
+        }
+        tasks = [_Task(*samples.location(index), few, settings["iterations"]) for index in chosen]
+        compared: dict[int, dict[str, Any]] = {}
+        kept: dict[int, dict[str, Wave]] = {}
+        seconds: list[dict[str, float]] = []
+        for place, result in map_tasks(_reconstruct, tasks, workers, "classical reconstruction"):
             if isinstance(result, Exception):
                 raise result
-            waves[chosen[place]] = result
-        table, examples = [], []
-        for index in chosen:
+            index = chosen[place]
             sample = samples[index]
-            waves[index]["network"] = predicted(predict, [sample], few)[0]
-            table.append(_row(rows[index], sample, waves[index], settings["high_pass_px"]))
-        for percentile in settings["percentiles"]:
-            index = ranks[percentile_rank(percentile, len(ranks))]
-            row = table[chosen.index(index)]
-            examples.append(_example(samples[index], waves[index], percentile, row, settings))
-    summary = _summary(table, len(rows), few) | provenance.attributes(
+            waves = {"network": predicted(predict, [sample], few)[0], **result.waves}
+            compared[index] = _row(rows[index], sample, waves, settings["high_pass_px"])
+            seconds.append(result.seconds)
+            if index in drawn.values():
+                kept[index] = waves
+        examples = [
+            _example(samples[index], kept[index], percentile, compared[index], settings)
+            for percentile, index in drawn.items()
+        ]
+    # Workers finish in any order.
+    table = [compared[index] for index in chosen]
+    made = provenance.attributes(
         spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
     )
+    summary = _summary(table, len(rows), few) | made
     write_rows(output / "samples.csv", table)
-    write_examples(output, examples, {"spec": spec})
+    write_examples(output, examples, made)
     text = json.dumps(finite(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    told = {name: values["median"] for name, values in summary["statistics"].items()}
-    logger.info("%s", json.dumps({name: told[f"{name}_rmse"] for name in WAYS}))
+    logger.info("%s", json.dumps(_told(summary, seconds)))
 
 
 def taken_frames(images: int, taken: int) -> tuple[int, ...]:
@@ -194,12 +221,13 @@ def _network_rows(
 ) -> Sequence[dict[str, Any]]:
     rows = []
     for indices, batch in samples.batches():
-        found = batch[0]["image"].shape[-1]
-        if found != images:
-            raise ExitwaveError(
-                f"The epochs hold series of {found} images, but {images} were to be compared; give "
-                f"epochs of {images} images."
-            )
+        for sample in batch:
+            found = sample["image"].shape[-1]
+            if found != images:
+                raise ExitwaveError(
+                    f"The epochs hold series of {found} images, but {images} were to be compared; "
+                    f"give epochs of {images} images."
+                )
         waves = predicted(predict, batch, few)
         for index, sample, wave in zip(indices, batch, waves, strict=True):
             error = wave_error(wave, true_wave(sample)).relative_error
@@ -207,30 +235,19 @@ def _network_rows(
     return rows
 
 
-def _chosen(ranks: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
-    """Samples at even distances in the ranking, and those that are drawn; the worst first."""
-    count = len(ranks)
-    places = {percentile_rank(percentile, count) for percentile in settings["percentiles"]}
+def _chosen_places(count: int, settings: Mapping[str, Any]) -> list[int]:
+    """Places in the ranking, from the worst: at even distances, and those that are drawn.
+
+    Each drawn one takes the place of its neighbour, so that the rest of the ranking stays covered.
+    """
+    drawn = {percentile_rank(percentile, count) for percentile in settings["percentiles"]}
     wanted = min(settings["samples"], count)
-    for place in np.linspace(0, count - 1, wanted):
-        if len(places) < wanted:
-            places.add(round(place))
-    return [ranks[place] for place in sorted(places)]
-
-
-def _series(
-    samples: ValidationSamples, index: int, few: tuple[int, ...], settings: Mapping[str, Any]
-) -> _Series:
-    sample = samples[index]
-    spec = json.loads(samples.specs()[index])
-    return _Series(
-        images=np.moveaxis(sample["image"], -1, 0),
-        sampling=float(sample["sampling"]),
-        microscope=_microscope(sample, spec["microscope"]),
-        few=few,
-        iterations=settings["iterations"],
-        smear=spec["epochs"]["target_smear_angstrom"],
-    )
+    places = {round(place) for place in np.linspace(0, count - 1, wanted)}
+    for place in sorted(drawn - places):
+        if others := places - drawn:
+            places.remove(min(others, key=lambda other: (abs(other - place), other)))
+        places.add(place)
+    return sorted(places)
 
 
 def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> MicroscopeDraw:
@@ -260,27 +277,31 @@ def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> Microsc
     )
 
 
-def _reconstruct(series: _Series) -> dict[str, Wave]:
-    few = np.asarray(series.few)
-    fewer = replace(
-        series.microscope, defocus=tuple(series.microscope.defocus[frame] for frame in few)
-    )
-    ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Literal["paper", "all"]]] = {
-        "classical_paper": (series.images, series.microscope, "paper"),
-        "classical_all": (series.images, series.microscope, "all"),
-        "classical_few": (series.images[few], fewer, "all"),
+def _reconstruct(task: _Task) -> _Reconstructed:
+    with StoreReader(task.epoch, EPOCH.kind) as reader:
+        sample, spec = reader.read(task.place), json.loads(str(reader.attributes["spec"]))
+    microscope, sampling = _microscope(sample, spec["microscope"]), float(sample["sampling"])
+    images, few = np.moveaxis(sample["image"], -1, 0), list(task.few)
+    fewer = replace(microscope, defocus=tuple(microscope.defocus[frame] for frame in few))
+    ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
+        "classical_paper": (images, microscope, "paper"),
+        "classical_all": (images, microscope, "all"),
+        "classical_few": (images[few], fewer, "all"),
     }
-    waves: dict[str, Wave] = {}
-    for name, (images, microscope, knowledge) in ways.items():
+    done = _Reconstructed({}, {})
+    for name, (taken, true_microscope, knowledge) in ways.items():
+        begun = time.perf_counter()
         found = reconstruct_wave(
-            images,
-            series.sampling,
-            told_microscope(microscope, knowledge),
-            series.iterations,
+            taken,
+            sampling,
+            told_microscope(true_microscope, knowledge),
+            task.iterations,
             accelerated=knowledge == "all",
         )
-        waves[name] = blurred(found.wave, series.smear, series.sampling)
-    return waves
+        done.seconds[name] = time.perf_counter() - begun
+        smear = spec["epochs"]["target_smear_angstrom"]
+        done.waves[name] = blurred(found.wave, smear, sampling)
+    return done
 
 
 def _row(
@@ -334,4 +355,14 @@ def _summary(
             str(column): dict(zip(names, map(float, quartiles[column]), strict=True))
             for column in columns
         },
+    }
+
+
+def _told(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """What the log says: the median error of each way and the median time of each classical one."""
+    medians = {name: summary["statistics"][f"{name}_rmse"]["median"] for name in WAYS}
+    times = pd.DataFrame(list(seconds)).median()
+    return {
+        "rmse": medians,
+        "seconds": {str(name): float(f"{value:.3g}") for name, value in times.items()},
     }

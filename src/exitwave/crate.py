@@ -115,6 +115,8 @@ def _results(results: Path) -> Iterator[Path]:
         "*/catalog/summary.json",
         "networks/*/network.json",
         "evaluations/*/*/summary.json",
+        "ensembles/*/summary.json",
+        "comparisons/*/summary.json",
     ):
         yield from (path.parent for path in results.glob(pattern))
 

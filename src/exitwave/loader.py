@@ -35,6 +35,8 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 # One is in the making while another waits for the step.
 _BATCHES_AHEAD = 2
+# While one waits for HDF5, which reads for one thread at a time, the other normalises.
+_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=1)
         self.failure: ExitwaveError | None = None
         self.seconds_waited = 0.0
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._reader = ThreadPoolExecutor(_READERS, thread_name_prefix="batches")
         self._ahead: dict[int, Future[Batch]] = {}
         self._files = files
         self._order = order

@@ -355,7 +355,7 @@ def plan_table(steps: list[Step]) -> str:
         f"{' and the training, for which no rate is measured' if unknown else ''}, "
         f"{sum(step.gigabytes for step in busy):.1f} GB. GPU: not measured."
     )
-    return "\n".join([*lines, "", total, "Figures and the report follow."])
+    return "\n".join([*lines, "", total, "Ensembles, comparisons, figures and the report follow."])
 
 
 _CHEAP = ("catalog", "evaluate")

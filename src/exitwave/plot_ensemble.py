@@ -158,7 +158,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
+    return "unknown" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _caption(example: EnsembleExample, members: int) -> Caption:
@@ -250,8 +250,11 @@ def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
     if not np.isfinite(axes.dataLim.minposx):
         # Networks that agree everywhere leave nothing to draw.
         axes.set(xlim=(1e-3, 1), ylim=(1e-3, 1))
-    limits = axes.get_xlim(), axes.get_ylim()
-    line = np.array(limits[0])
+    line = np.array(axes.get_xlim())
+    low, high = axes.get_ylim()
+    # Far below the points the lines tell no more, and would press the points to the upper edge.
+    low = min(low, max(float(line[0]) / max(members) ** 0.5, low / 30))
+    limits = tuple(line), (low, max(high, float(line[1])))
     axes.plot(line, line, color=GREY, lw=0.7, zorder=1, label="1:1")
     for place, number in enumerate(members):
         look = {"ls": _DASHES[place % len(_DASHES)], "color": GREY, "lw": 1.1, "zorder": 1}

@@ -24,7 +24,7 @@ from exitwave.store import StoreReader
 
 # Inputs that are arguments of a command without an option's name before them.
 _POSITIONAL = ("stores", "epochs")
-# The file of a folder that holds its spec: of a network; of a catalog, an evaluation, a study.
+# The file of a folder that holds its spec: of a network; of any other result.
 _SUMMARIES = ("network.json", "summary.json")
 
 
@@ -34,8 +34,8 @@ def description(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        A store; or the folder of a catalog, a network, an evaluation or a study of convergence, or
-        a file in one.
+        A store; or the folder of a catalog, a network, an evaluation, an ensemble, a comparison or
+        a study of convergence, or a file in one.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def recorded_attributes(path: Path) -> tuple[Path, Mapping[str, Any]]:
             return folder, attributes
     raise ExitwaveError(
         f"{path} is no result that tells how it was made; give a store (.nc), or the folder of a "
-        "catalog, a network, an evaluation or a study of convergence."
+        "catalog, a network, an evaluation, an ensemble, a comparison or a study of convergence."
     )
 
 

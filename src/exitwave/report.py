@@ -52,7 +52,11 @@ def report_results(spec: str, results: Path, output: Path) -> None:
     output : Path
         The HTML file.
     """
-    config = parse_config(read_spec(spec, "report")["config"], "the spec's configuration")
+    values = read_spec(spec, "report")
+    raw = dict(values["config"])
+    for section, names in values["order"].items():
+        raw[section] = {name: raw[section][name] for name in names}
+    config = parse_config(raw, "the spec's configuration")
     datasets = {}
     for name, dataset in config.datasets.items():
         catalog = results / layout.source(config, name) / "catalog"

@@ -83,9 +83,10 @@ class ValidationSamples:
         """Return a per-sample variable of all samples."""
         return [value for reader in self._readers for value in reader.column(name)]
 
-    def specs(self) -> list[str]:
-        """Return the spec of each sample's epoch."""
-        return [str(self._readers[number].attributes["spec"]) for number, _ in self._places]
+    def location(self, index: int) -> tuple[Path, int]:
+        """Return the epoch of a sample and its place in it."""
+        number, place = self._places[index]
+        return self._readers[number].path, place
 
     def batches(self) -> Iterator[tuple[range, list[dict[str, Any]]]]:
         """Yield the indices and the samples of one batch after the other."""

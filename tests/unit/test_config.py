@@ -281,3 +281,9 @@ def test_the_least_image_of_a_comparison_is_that_of_the_reconstruction():
     from exitwave.detector import GUARD_PX
 
     assert LEAST_CLASSICAL_PX == 2 * GUARD_PX
+
+
+def test_the_report_goes_by_the_order_of_the_configuration():
+    named = {"z": TRAINED["networks"]["one"], "a": TRAINED["networks"]["two"]}
+    config = parse_config({**TRAINED, "networks": named, "evaluations": {}})
+    assert json.loads(specs.report_spec(config))["order"]["networks"] == ["z", "a"]

@@ -42,6 +42,8 @@ def test_what_is_in_the_example_as_a_comment_can_be_used(site):
         "render_epoch": 8,
         "train_network": 8,
         "evaluate_network": 8,
+        "judge_ensemble": 8,
+        "compare_reconstructions": 16,
         "measure_convergence": 16,
     }
     simulate = values["set-resources"]["simulate_exit_waves"]

@@ -177,7 +177,7 @@ def test_a_new_algorithm_version_reruns_its_stage_and_what_follows(factory, chec
 
 def test_a_label_reruns_the_report(factory):
     factory.dataset["label"] = "Tiny flakes"
-    assert factory.jobs() == {"report": 1, "all": 1}
+    assert factory.jobs() == {"report": 1, "dataset_card": 1, "all": 1}
     assert "Tiny flakes" in (factory.results / "report.html").read_text()
 
 

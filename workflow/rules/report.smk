@@ -114,7 +114,9 @@ rule report:
         networks=[f"results/networks/{name}/figures" for name in CONFIG.networks],
         evaluations=[f"{folder}/figures" for folder in EVALUATIONS],
         comparison="results/comparison" if EVALUATIONS and not CONFIG.figures else [],
-        ensembles=results(layout.ensemble(name) / "summary.json" for name in CONFIG.ensembles),
+        ensembles=results(
+            layout.ensemble(name) / "summary.json" for name in CONFIG.ensembles
+        ),
         comparisons=[
             file
             for name in CONFIG.comparisons

@@ -23,7 +23,7 @@ ALGORITHM_VERSIONS = {
     "evaluate": 2,
     "ensemble": 2,
     "compare": 1,
-    "plot": 3,
+    "plot": 4,
     "report": 2,
     "convergence": 1,
 }
@@ -33,6 +33,8 @@ def canonical_json(value: Any) -> str:
     """Return JSON with sorted keys and no spaces: equal values give equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
+
+_NAMED = ("datasets", "networks", "evaluations", "ensembles", "comparisons", "figures")
 
 # What each stage reads of its spec, beside stage, version and seed.
 KEYS = {
@@ -195,7 +197,9 @@ def report_spec(config: Config) -> str:
     The study of convergence is not in the report.
     """
     shown = config.model_dump(mode="json", exclude={"convergence"})
-    return _spec("report", seed=config.seed, config=shown)
+    # JSON of a spec is sorted, but the report goes by the order of the configuration.
+    order = {section: list(names) for section, names in shown.items() if section in _NAMED}
+    return _spec("report", seed=config.seed, config=shown, order=order)
 
 
 def card_spec(config: Config, dataset: str) -> str:
