@@ -49,6 +49,8 @@ REASONS = {
     "spurious": "the sample with most peaks that are not there",
 }
 
+_DASHES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+
 # Sizes in inches.
 _PANEL, _GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.1, 0.85, 0.62
 
@@ -156,7 +158,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
+    return "unknown" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _caption(example: EnsembleExample, members: int) -> Caption:
@@ -187,9 +189,9 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
         Folder of the figure.
     """
     with drawing():
-        figure = new_figure(8.6, 3.7)
-        pixels, samples = (figure.add_axes((left, 0.14, 0.4, 0.76)) for left in (0.075, 0.565))
-        told, members = [], set()
+        figure = new_figure(8.6, 4.8)
+        pixels, samples = (figure.add_axes((left, 0.33, 0.4, 0.6)) for left in (0.075, 0.565))
+        told, members, points = [], set(), []
         for place, (name, folder) in enumerate(ensembles.items()):
             colour, summary = SERIES[place % len(SERIES)], _read_summary(folder)
             members.add(int(summary["members"]))
@@ -202,11 +204,12 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
                     np.sqrt(np.average(bins[column] ** 2, weights=pixel_count))
                     for column in ("disagreement", "error")
                 ]
-                pixels.plot(*overall, "D", ms=7, color=colour, mec="white", zorder=4)
+                pixels.plot(*overall, "D", ms=7, mfc="white", mec=colour, mew=1.4, zorder=4)
             rows = _drawable(_read_table(folder / "samples.csv"), "rmse")
             correlation = _number(summary["sample_correlation"])
             label = f"{name}: rank correlation {correlation}"
-            samples.plot(rows["disagreement"], rows["rmse"], ".", ms=4, color=colour, label=label)
+            looks = {"ms": 4, "color": colour, "label": label}
+            points += samples.plot(rows["disagreement"], rows["rmse"], ".", **looks)
             told.append(_told(name, summary))
         for axes, title in ((pixels, "a   Pixels of all samples"), (samples, "b   Samples")):
             axes.set(xscale="log", yscale="log", xlabel="disagreement s, rms")
@@ -215,15 +218,17 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
         pixels.set_ylabel("error, rms")
         samples.set_ylabel("RMSE of the mean")
         pixels.plot([], [], "--", color=GREY, lw=0.9, label="error of a member")
-        pixels.plot([], [], "D", ms=6, color=GREY, mec="white", label="all pixels")
-        pixels.legend()
-        samples.legend()
+        pixels.plot([], [], "D", ms=6, mfc="white", mec=GREY, mew=1.2, label="all pixels")
+        # Below, where they hide no points; the lines are the same in both.
+        below = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.19)}
+        pixels.legend(ncol=2, handlelength=2.6, **below)
+        samples.legend(handles=points, **below)
         text = (
             "Root mean square error of the mean of the networks' waves against their "
             "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels; "
             "dashed, the error of a single network; diamond, all pixels together. (b) One point a "
             "sample. If the errors of the networks were independent, a single one would be off by "
-            "the disagreement (thin line, 1:1) and the mean of n by 1/√n of it (dotted line). A "
+            "the disagreement (thin line, 1:1) and the mean of n by 1/√n of it (broken lines). A "
             "diamond above its line tells of errors that the networks have in common, which no "
             "disagreement shows. The curves of few networks lie above the lines at small "
             "disagreement in any case, since two that err may agree by chance. "
@@ -242,13 +247,19 @@ def _drawable(table: pd.DataFrame, error: str) -> pd.DataFrame:
 
 def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
     """Draw the lines of independent errors, of one network and of the means of so many."""
-    low, high = axes.get_xlim()
-    line = np.array([low, high])
+    if not np.isfinite(axes.dataLim.minposx):
+        # Networks that agree everywhere leave nothing to draw.
+        axes.set(xlim=(1e-3, 1), ylim=(1e-3, 1))
+    line = np.array(axes.get_xlim())
+    low, high = axes.get_ylim()
+    # Far below the points the lines tell no more, and would press the points to the upper edge.
+    low = min(low, max(float(line[0]) / max(members) ** 0.5, low / 30))
+    limits = tuple(line), (low, max(high, float(line[1])))
     axes.plot(line, line, color=GREY, lw=0.7, zorder=1, label="1:1")
-    for number in members:
-        label = f"s / √{number}, independent errors"
-        axes.plot(line, line / number**0.5, ":", color=GREY, zorder=1, label=label)
-    axes.set_xlim(low, high)
+    for place, number in enumerate(members):
+        look = {"ls": _DASHES[place % len(_DASHES)], "color": GREY, "lw": 1.1, "zorder": 1}
+        axes.plot(line, line / number**0.5, label=f"s / √{number}, independent errors", **look)
+    axes.set(xlim=limits[0], ylim=limits[1])
     for axis in (axes.xaxis, axes.yaxis):
         readable_log(axes, axis)
 

@@ -239,6 +239,24 @@ def test_wrong_inputs_end_in_a_sentence(epoch, tmp_path):
             draw(tmp_path / "absent", tmp_path / "figures")
 
 
+def test_stored_networks_are_judged(epoch, tmp_path):
+    from exitwave.config.models import Network
+    from exitwave.network import build_network
+    from exitwave.trained_network import save_network
+
+    folders = []
+    for replica in (0, 1):
+        settings = Network(dataset="flakes", channels=(2, 4), convolutions=2, replica=replica)
+        folders.append(tmp_path / f"network_{replica}")
+        save_network(folders[-1], build_network(settings, 3), settings, {})
+    judge_ensemble(spec(), folders, [epoch], tmp_path / "two")
+    summary = json.loads((tmp_path / "two/summary.json").read_text())
+    assert summary["members"] == 2
+    assert summary["medians"]["disagreement"] > 0
+    told = json.dumps(summary["inputs"])
+    assert all(folder.name in told for folder in folders)
+
+
 def test_the_figures_are_drawn(epoch, tmp_path):
     judged([noisy(epoch, 1), noisy(epoch, 2, 0.1)], epoch, tmp_path / "two")
     judged([noisy(epoch, number) for number in range(3)], epoch, tmp_path / "three")

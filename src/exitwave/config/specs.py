@@ -23,7 +23,7 @@ ALGORITHM_VERSIONS = {
     "evaluate": 2,
     "ensemble": 2,
     "compare": 1,
-    "plot": 3,
+    "plot": 4,
     "report": 2,
     "convergence": 1,
 }
