@@ -7,6 +7,10 @@ copy of a sample is found at once, and on any machine.
 from __future__ import annotations
 
 import math
+import os
+import re
+import subprocess
+import sys
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -20,11 +24,12 @@ import netCDF4
 import numpy as np
 import pytest
 import scipy.fft
+import yaml
 from numpy.typing import NDArray
-from small_dataset import configuration, make_catalog, make_exit_waves
+from small_dataset import RAW, configuration, make_catalog, make_exit_waves
 from transform_counter import Transform, count_transforms, points
 
-from exitwave import fourier_multislice, imaging, layout, parallel, render, simulate
+from exitwave import fourier_multislice, imaging, layout, parallel, provenance, render, simulate
 from exitwave.config import Config, Multislice, specs
 from exitwave.detector import detector_window
 from exitwave.focal_spread import Modes
@@ -35,6 +40,7 @@ from exitwave.microscope import FocalSpreadModel, MicroscopeDraw
 from exitwave.multislice import exit_wave, smearing_width
 from exitwave.parallel import map_tasks
 from exitwave.plan import plan
+from exitwave.schemas import EPOCH
 from exitwave.shard_files import ShardFiles
 from exitwave.simulate import simulate_exit_waves
 from exitwave.specimens import Specimen
@@ -170,14 +176,18 @@ def test_a_wave_has_the_next_fast_number_of_points(
 
 WAVE_POINTS, WAVE_SAMPLING, IMAGE_PX = 64, 0.2, 32
 
+# How often so many transforms at once, of such a size, are asked for by a name.
+Summary = Counter[tuple[str, int, tuple[int, ...]]]
+
 
 def few_atoms() -> NDArray[np.complex64]:
     rng = np.random.default_rng(1)
     x = WAVE_SAMPLING * np.arange(WAVE_POINTS)
-    phase = np.zeros((WAVE_POINTS, WAVE_POINTS))
+    phase = np.zeros((WAVE_POINTS, WAVE_POINTS), dtype=np.complex64)
     for row, place in rng.uniform(4, 9, (6, 2)):
         phase += 0.6 * np.exp(-((x - place) ** 2 + (x[:, np.newaxis] - row) ** 2) / 0.045)
-    return np.exp(1j * phase).astype(np.complex64)
+    wave: NDArray[np.complex64] = np.exp(1j * phase)
+    return wave
 
 
 def microscope(images: int, model: FocalSpreadModel, sampling: float) -> MicroscopeDraw:
@@ -212,7 +222,7 @@ class Rendered:
     transforms: list[Transform]
 
     @property
-    def summary(self) -> Counter[tuple[str, int, tuple[int, ...]]]:
+    def summary(self) -> Summary:
         return Counter((one.name, one.count, one.shape) for one in self.transforms)
 
 
@@ -244,18 +254,15 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rendered]:
     return render
 
 
-def of_the_series(series: Rendered) -> Counter[tuple[str, int, tuple[int, ...]]]:
+def of_the_series(series: Rendered) -> Summary:
     """The transforms that do not depend on the number of images: of the wave and of the target."""
     wave, image = series.grid.wave_points, series.grid.image_points
     order = transferred_order(series)
     return Counter(
-        {
-            # What is seen of it decides about box, band and modes.
-            ("fft2", 1, (WAVE_POINTS, WAVE_POINTS)): 1,
-        }
-    ) + Counter(
         [
-            # Along x, where the wave is not zero; along y, of the frequencies that are kept.
+            # Its power decides about box, band and modes.
+            ("fft2", 1, (WAVE_POINTS, WAVE_POINTS)),
+            # Padded along x, where the wave is not zero; along y, of the frequencies that are kept.
             ("fft", WAVE_POINTS, (wave,)),
             ("fft", 2 * order + 1, (wave,)),
             # The target, one axis after the other.
@@ -274,7 +281,7 @@ def transferred_order(series: Rendered) -> int:
     return math.ceil(min(kept, (grid.wave_points - 1) // 2, (fine - 1) // 2))
 
 
-def of_an_image(series: Rendered) -> Counter[tuple[str, int, tuple[int, ...]]]:
+def of_an_image(series: Rendered) -> Summary:
     """The transforms of one image: a wave, or one for each mode and the envelope, and the camera's.
 
     The fine intensity of an oversampled image is decimated along one axis after the other.
@@ -290,7 +297,7 @@ def of_an_image(series: Rendered) -> Counter[tuple[str, int, tuple[int, ...]]]:
         for name, size in (("rfft", fine), ("irfft", image))
     ]
     camera = [(name, 1, (window, window)) for name in ("rfft2", "irfft2")]
-    return Counter(waves * back + (decimation if shown == fine else []) + camera)
+    return Counter([*(waves * back), *(decimation if shown == fine else []), *camera])
 
 
 @pytest.mark.parametrize("images", [1, 3])
@@ -370,7 +377,7 @@ def with_samples(count: int, shards: int = 1) -> Config:
 def make_shards(folder: Path, config: Config, workers: int = 1) -> list[Path]:
     """Make the exit waves of all shards."""
     make_catalog(folder, config)
-    stores = []
+    stores: list[Path] = []
     for manifest in sorted((folder / "catalog/shards").glob("*.json")):
         store = folder / "exit_waves" / f"{manifest.stem}.nc"
         simulate_exit_waves(specs.simulate_spec(config, "small"), manifest, store, workers)
@@ -630,7 +637,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     open_store = netCDF4.Dataset
 
-    def open_and_remember(path: Path, mode: str = "r", **keys: Any) -> Any:
+    def open_and_remember(path: Path, mode: Any = "r", **keys: Any) -> Any:
         if mode == "r":
             names.append(path.name)
         return open_store(path, mode, **keys)
@@ -649,6 +656,9 @@ def test_a_series_opens_its_store_once(waves: Path, tmp_path: Path, opened: list
     assert list(counts.values()) == [2]
 
 
+NO_SERIES = {"sample": 0, "y": 0, "x": 0, "frame": 3}
+
+
 def test_a_plan_opens_each_store_and_reads_no_sample(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, opened: list[str]
 ) -> None:
@@ -657,9 +667,9 @@ def test_a_plan_opens_each_store_and_reads_no_sample(
     stores = make_shards(folder, config)
     epochs = layout.all_epochs(config, "small")
     for path in epochs:
-        split = path.parent.name
-        spec = specs.render_spec(config, "small", 3, split, int(path.stem))
-        render.render_epoch(spec, stores, tmp_path / path)
+        spec = specs.render_spec(config, "small", 3, path.parent.name, int(path.stem))
+        with StoreWriter(tmp_path / path, EPOCH, NO_SERIES, provenance.attributes(spec)):
+            pass
     read = watched(monkeypatch, StoreReader, "read", "exit_wave")
     opened.clear()
     assert not any(step.jobs for step in plan(config, tmp_path))
@@ -672,13 +682,24 @@ def test_a_plan_opens_each_store_and_reads_no_sample(
     assert read.arrays == []
 
 
-def test_the_rules_need_no_store_to_be_opened(tmp_path: Path, opened: list[str]) -> None:
-    """What `workflow/rules` ask of paths and specs is known from the configuration and catalog."""
-    config = with_samples(2, shards=2)
-    make_catalog(tmp_path / "small", config)
-    shards = layout.shard_names(tmp_path / "small/catalog")
-    assert len(layout.stores(config, "small", shards)) == 2
-    assert layout.all_epochs(config, "small")
-    specs.simulate_spec(config, "small")
-    specs.render_spec(config, "small", 3, "training", 0)
-    assert opened == []
+def test_planning_the_jobs_opens_no_store(tmp_path: Path) -> None:
+    """Snakemake decides by names and times alone: what cannot be read does not disturb it."""
+    config = configuration()
+    make_catalog(tmp_path / "results/small", config)
+    folder = tmp_path / "results/small/exit_waves"
+    folder.mkdir()
+    for name in ("000.nc", "000.json"):
+        (folder / name).write_text("no store")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(RAW))
+    root = Path(__file__).parents[2]
+    command = [str(Path(sys.executable).with_name("snakemake")), "--dry-run", "--cores", "1"]
+    command += ["--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
+    command += ["--configfile", str(tmp_path / "config.yaml"), "--quiet", "rules"]
+    caches = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(
+        command, cwd=root, env={**os.environ, **caches}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    assert int(jobs["render_epoch"]) == len(layout.all_epochs(config, "small"))
+    assert "simulate_exit_waves" not in jobs
