@@ -240,35 +240,6 @@ def test_an_unknown_element_is_named():
         exit_wave(specimen([103], [[6.0, 6.0, 0.0]]), fourier(parametrization="peng"))
 
 
-class Counter:
-    """SciPy's transforms; adds up the lines along each axis, one of real numbers as a half."""
-
-    def __init__(self):
-        self.lines = {0: 0.0, 1: 0.0}
-
-    def __getattr__(self, name):
-        def counted(array, *arguments, axis, **keys):
-            lines = array.size / array.shape[axis]
-            self.lines[axis] += lines / 2 if name == "irfft" else lines
-            return getattr(scipy.fft, name)(array, *arguments, axis=axis, **keys)
-
-        return scipy.fft.ifft2 if name == "ifft2" else counted
-
-
-def test_a_plane_takes_two_transforms_of_the_wave_and_one_of_the_potential(monkeypatch):
-    """And of these only lines that hold more than zeros, and rows on which atoms act."""
-    points, band, potential = 240, 2 * 79 + 1, 79 + 1
-    atoms = specimen([42, 16], [[5.0, 2.0, 0.0], [7.0, 10.0, 4.0]])
-    counter = Counter()
-    monkeypatch.setattr(fourier_multislice, "array_modules", lambda device: (np, counter))
-    exit_wave(atoms, fourier())
-    planes = 6
-    # The incident wave needs no transform along y.
-    assert counter.lines[0] == planes * (potential + 2 * band) - band
-    # Molybdenum acts on a little more than half of the rows, sulphur on less.
-    assert 0.3 < counter.lines[1] / (planes * 2.5 * points) < 0.5
-
-
 def test_rows_that_are_left_out_do_not_show(monkeypatch):
     atoms = specimen(*molybdenite_flake())
     wave = exit_wave(atoms, fourier())
