@@ -18,17 +18,11 @@ from exitwave.atomic_files import write_text
 from exitwave.config import Config, parse_config
 from exitwave.config.specs import read_spec
 from exitwave.dataset_card import PAPER
-from exitwave.report_content import (
-    DatasetFiles,
-    EvaluationFiles,
-    NetworkFiles,
-    cost_table,
-    dataset_section,
-    evaluation_section,
-    network_section,
-    results_tables,
-)
+from exitwave.report_costs import cost_table
+from exitwave.report_datasets import dataset_section
+from exitwave.report_files import DatasetFiles, EvaluationFiles, NetworkFiles
 from exitwave.report_layout import Numbering, Section, Table, anchor, count
+from exitwave.report_networks import evaluation_section, network_section, results_tables
 from exitwave.report_studies import (
     comparisons_table,
     ensembles_table,

@@ -10,7 +10,7 @@ from exitwave import layout
 from exitwave.compare import ComparisonExample
 from exitwave.config.models import Config
 from exitwave.examples import read_examples, read_examples_of
-from exitwave.report_content import read_json
+from exitwave.report_files import read_json
 from exitwave.report_layout import (
     Cell,
     Numbering,

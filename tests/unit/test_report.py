@@ -14,7 +14,8 @@ from report_files import FAILED, ReportFiles, write_files
 
 from exitwave.errors import ExitwaveError
 from exitwave.report import write_report
-from exitwave.report_content import cost_table, element_set
+from exitwave.report_costs import cost_table
+from exitwave.report_datasets import element_set
 from exitwave.report_layout import Cell, Table, anchor, byte_size, count, duration
 
 VOID = {"meta", "img", "br", "link", "hr"}
