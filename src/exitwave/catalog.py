@@ -14,8 +14,8 @@ Every decision is a hash of the material itself, never of its place in the datab
 that is added, dropped or changed alters only the manifests of its own shards.
 
 >>> summary = build_catalog(spec, Path("results/mos2/catalog"))
->>> read_manifest(Path("results/mos2/catalog/shards/000.json")).samples[0]
-ManifestSample(material='MoS2-0123456789ab', sample_index=0, split='training')
+>>> summary["samples"]
+{'training': 1000, 'validation': 200}
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +35,18 @@ from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exitwave import inputs, provenance
+from exitwave.atomic_files import write_text
 from exitwave.atomic_scattering import known_elements
 from exitwave.config.models import Materials, SplitByElements, SplitBySamples
-from exitwave.config.specs import canonical_json, read_spec
+from exitwave.config.specs import read_spec
 from exitwave.database import BUILT_IN
 from exitwave.errors import ExitwaveError
+from exitwave.layout import SPLITS
+from exitwave.manifest import ManifestSample, write_manifests
 from exitwave.materials import Counts, Material, Rejected, read_materials
 from exitwave.seeds import uniform_hash
-from exitwave.store import write_error
 
 logger = logging.getLogger(__name__)
-
-SPLITS = ("training", "validation")
 
 _MATERIAL_COLUMNS = (
     "material",
@@ -64,35 +63,6 @@ _MATERIAL_COLUMNS = (
 )
 _SAMPLE_COLUMNS = ("material", "sample_index", "split", "shard")
 _REJECTED_COLUMNS = ("row", "label", "formula", "reason", "detail")
-
-
-@dataclass(frozen=True)
-class ManifestSample:
-    """One sample to be simulated.
-
-    Attributes
-    ----------
-    material : str
-        Identifier of its material.
-    sample_index : int
-        Number of the specimen among those of its material.
-    split : str
-        ``training`` or ``validation``.
-    """
-
-    material: str
-    sample_index: int
-    split: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The samples of one shard and the materials they are made of."""
-
-    shard: int
-    dataset: str
-    materials: dict[str, Material]
-    samples: tuple[ManifestSample, ...]
 
 
 class _CatalogSpec(BaseModel):
@@ -158,11 +128,11 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
         **_summary(taken, shards, rejected, counts, len(accepted)),
         **provenance.attributes(spec, database),
     }
-    _write_manifests(output / "shards", values.dataset, shards, taken)
-    _write(output / "materials.csv", _materials_table(taken, shards))
-    _write(output / "samples.csv", _samples_table(shards))
-    _write(output / "rejected.csv", _rejected_table(rejected))
-    _write(output / "summary.json", json.dumps(summary, indent=1) + "\n")
+    write_manifests(output / "shards", values.dataset, shards, taken)
+    write_text(output / "materials.csv", _materials_table(taken, shards))
+    write_text(output / "samples.csv", _samples_table(shards))
+    write_text(output / "rejected.csv", _rejected_table(rejected))
+    write_text(output / "summary.json", json.dumps(summary, indent=1) + "\n")
     _report(summary, values.dataset)
     return summary
 
@@ -292,37 +262,6 @@ def _report(summary: dict[str, Any], dataset: str) -> None:
     )
 
 
-def _write_manifests(
-    folder: Path, dataset: str, shards: dict[int, list[ManifestSample]], taken: list[Material]
-) -> None:
-    materials = {material.identifier: material for material in taken}
-    for shard, samples in shards.items():
-        content = {
-            "shard": shard,
-            "dataset": dataset,
-            "materials": {
-                name: materials[name].as_dict() for name in {sample.material for sample in samples}
-            },
-            "samples": [
-                {
-                    "material": sample.material,
-                    "sample_index": sample.sample_index,
-                    "split": sample.split,
-                }
-                for sample in sorted(samples, key=_sample_order)
-            ],
-        }
-        _write(folder / f"{shard:03d}.json", canonical_json(content) + "\n")
-    # Manifests of an earlier catalog would be simulated, too.
-    for path in folder.glob("*.json"):
-        if path.stem not in {f"{shard:03d}" for shard in shards}:
-            path.unlink()
-
-
-def _sample_order(sample: ManifestSample) -> tuple[str, int]:
-    return sample.material, sample.sample_index
-
-
 def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSample]]) -> str:
     sides: dict[str, set[str]] = {}
     for samples in shards.values():
@@ -358,7 +297,7 @@ def _samples_table(shards: dict[int, list[ManifestSample]]) -> str:
             "split": sample.split,
             "shard": f"{shard:03d}",
         }
-        for sample, shard in sorted(placed, key=lambda entry: _sample_order(entry[0]))
+        for sample, shard in sorted(placed)
     ]
     return _table(rows, _SAMPLE_COLUMNS)
 
@@ -383,49 +322,3 @@ def _table(rows: list[dict[str, Any]], columns: Collection[str]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Read the manifest of one shard.
-
-    Raises
-    ------
-    ExitwaveError
-        Where the file is absent or is no whole manifest.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        materials = {
-            str(name): Material.from_dict(values) for name, values in content["materials"].items()
-        }
-        samples = tuple(_manifest_sample(values, materials) for values in content["samples"])
-        return Manifest(int(content["shard"]), str(content["dataset"]), materials, samples)
-    except OSError as error:
-        raise ExitwaveError(
-            f"The shard manifest {path} cannot be read ({error.strerror}); build the catalog first."
-        ) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ExitwaveError(
-            f"{path} is not a whole shard manifest ({why}); delete the catalog's folder and build "
-            "it again."
-        ) from error
-
-
-def _manifest_sample(values: dict[str, Any], materials: dict[str, Material]) -> ManifestSample:
-    sample = ManifestSample(str(values["material"]), int(values["sample_index"]), values["split"])
-    if sample.material not in materials:
-        raise ValueError(f"material {sample.material} of a sample is not described")
-    if sample.split not in SPLITS:
-        raise ValueError(f"split is {sample.split!r}, not training or validation")
-    return sample

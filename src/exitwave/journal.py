@@ -57,13 +57,14 @@ class Journal:
         """
         buffer = io.BytesIO()
         np.savez(buffer, **sample)
-        payload = buffer.getvalue()
+        payload = buffer.getbuffer()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("r+b" if self.path.exists() else "w+b") as file:
                 file.truncate(self._end)
                 file.seek(self._end)
-                file.write(_HEADER.pack(len(payload), _digest(payload)) + payload)
+                file.write(_HEADER.pack(len(payload), _digest(payload)))
+                file.write(payload)
                 file.flush()
                 os.fsync(file.fileno())
                 self._end = file.tell()
@@ -92,5 +93,5 @@ def count_samples(path: Path) -> int:
     return samples
 
 
-def _digest(payload: bytes) -> bytes:
+def _digest(payload: bytes | memoryview) -> bytes:
     return hashlib.blake2b(payload, digest_size=16).digest()

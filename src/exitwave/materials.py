@@ -13,16 +13,18 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from exitwave.database import Rows, decoded_row, opened_database, parsed_selection, selected_rows
 from exitwave.errors import ExitwaveError
 from exitwave.unit_cells import VACUUM, RawCell, UnusableError, Vector, as_vector, normalised
+
+if TYPE_CHECKING:
+    from exitwave.database import Rows
 
 # Elements that the Lobato and the Kirkland parametrisation know.
 PARAMETRISED = frozenset(range(1, 104))
@@ -169,6 +171,9 @@ def read_materials(
         Where the source is no database, the selection cannot be read or matches nothing, or no
         matched row makes a material.
     """
+    # Half a second, which each worker that simulates would spend on a database it never opens.
+    from exitwave.database import opened_database, parsed_selection, selected_rows
+
     wanted = parsed_selection(selection)
     with opened_database(source) as rows:
         total, chosen, lacking = selected_rows(rows, wanted, source)
@@ -187,6 +192,8 @@ def read_materials(
 def _read_rows(
     rows: Rows, chosen: list[int], max_atoms: int | None, allowed_numbers: Collection[int]
 ) -> tuple[list[Material], list[Rejected]]:
+    from exitwave.database import decoded_row
+
     materials: list[Material] = []
     rejected: list[Rejected] = []
     first_rows: dict[str, int] = {}

@@ -109,6 +109,8 @@ def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
     # TLS with a certificate that lives as long as the job: on a shared node every user can reach
     # the loopback interface, and who can talk to a scheduler can run code on its workers.
     security = Security.temporary()
+    # Results come from the workers themselves: through the scheduler, they would be encrypted and
+    # read twice, by the process that has to write them as well.
     if worker_jobs:
         from exitwave.worker_jobs import cluster_of_jobs
 
@@ -121,7 +123,7 @@ def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
         }
         with (
             cluster_of_jobs(worker_jobs, workers, variables, security) as cluster,
-            Client(cluster) as client,
+            Client(cluster, direct_to_workers=True) as client,
         ):
             yield client
         return
@@ -137,7 +139,7 @@ def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, direct_to_workers=True) as client,
     ):
         yield client
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from exitwave import cost, layout
-from exitwave.catalog import Manifest, build_catalog, read_manifest
+from exitwave.catalog import build_catalog
 from exitwave.config.models import Config
 from exitwave.config.specs import (
     catalog_spec,
@@ -32,6 +32,7 @@ from exitwave.database import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.inputs import DATABASE, of_file, recorded
 from exitwave.journal import Journal
+from exitwave.manifest import Manifest, read_manifest
 from exitwave.shard_files import ShardFiles
 from exitwave.simulate import sample_key
 from exitwave.store import StoreReader

@@ -8,6 +8,7 @@ a few samples per worker are in memory at a time, whatever their number.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ from exitwave.store import StoreReader, StoreWriter
 
 logger = logging.getLogger(__name__)
 
+# In each worker; a reader takes some 2 MB.
+_OPEN_STORES = 64
+
 
 @dataclass(frozen=True)
 class Rendering:
@@ -46,10 +50,15 @@ class Rendering:
     target_smear_angstrom: float
 
 
+@functools.lru_cache(maxsize=_OPEN_STORES)
+def _opened(store: Path) -> StoreReader:
+    """Return a reader that stays open: the samples of an epoch come from all stores in turn."""
+    return StoreReader(store, EXIT_WAVES.kind)
+
+
 def render_sample(task: Rendering) -> dict[str, Any]:
     """Draw a microscope and return the values of one sample of `EPOCH`."""
-    with StoreReader(task.store, EXIT_WAVES.kind) as reader:
-        sample = reader.read(task.place)
+    sample = _opened(task.store).read(task.place)
     identity = (
         task.dataset,
         str(sample["material"]),
@@ -152,6 +161,8 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
     }
     title = "/".join(output.with_suffix("").parts[-5:])
     attributes = provenance.attributes(spec, inputs.of_stores(stores=stores))
+    # What this process may have read before could have been replaced since.
+    _opened.cache_clear()
     with StoreWriter(output, EPOCH, sizes, attributes) as store:
         for index, result in map_tasks(render_sample, tasks, workers, title):
             if isinstance(result, Exception):

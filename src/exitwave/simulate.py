@@ -25,12 +25,12 @@ import numpy as np
 
 from exitwave import inputs, provenance
 from exitwave.atomic_files import write_text
-from exitwave.catalog import Manifest, ManifestSample, read_manifest
 from exitwave.config.models import Multislice
 from exitwave.config.specs import canonical_json, read_spec
 from exitwave.config.structure import Structure
 from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.journal import Journal
+from exitwave.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials import Material
 from exitwave.multislice import (
     single_energy,

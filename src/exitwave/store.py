@@ -65,6 +65,11 @@ def write_error(path: Path, error: Exception) -> ExitwaveError:
     return ExitwaveError(f"Could not write {path}: {reason}; {remedy}.")
 
 
+# Some tens of specimens; 100 kB of positions, of which a reader keeps two chunks.
+_ATOMS_IN_CHUNK = 4096
+_ATOM_CACHE_BYTES = 2**18
+
+
 class StoreWriter:
     """Write a store, sample by sample, and give it its final name when it is complete.
 
@@ -92,7 +97,8 @@ class StoreWriter:
         self.sizes = {**sizes, **FIXED_SIZES}
         # Its own, should two jobs ever write the same store where files cannot be locked.
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
-        self._ragged: list[dict[str, NDArray[Any]] | None] = [None] * sizes["sample"]
+        # All but the images, to be written at the end, a variable at once.
+        self._small: list[dict[str, Any] | None] = [None] * sizes["sample"]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = netCDF4.Dataset(self._temporary, "w", format="NETCDF4")
@@ -112,14 +118,18 @@ class StoreWriter:
 
     def _create(self, variable: Variable) -> None:
         is_text = variable.dtype == "str"
-        is_image = "y" in variable.dimensions
+        sizes = [self.sizes[name] for name in variable.dimensions]
+        chunks = None
+        if _is_image(variable):
+            chunks = (1, *sizes[1:])
+        elif variable.dimensions[0] in RAGGED and sizes[0]:
+            # A reader of one sample should not have to read the atoms of all.
+            chunks = (min(sizes[0], _ATOMS_IN_CHUNK), *sizes[1:])
         created = self._file.createVariable(
             variable.name,
             str if is_text else variable.dtype,
             variable.dimensions,
-            chunksizes=(
-                (1, *(self.sizes[name] for name in variable.dimensions[1:])) if is_image else None
-            ),
+            chunksizes=chunks,
             fletcher32=not is_text and bool(self.sizes["sample"]),
             fill_value=None if is_text else False,
         )
@@ -137,35 +147,34 @@ class StoreWriter:
             variable.name: _convert(variable, values[variable.name])
             for variable in self.schema.variables
         }
+        digest = sample_digest(self.schema, converted)
         try:
             for variable in self.schema.variables:
-                if variable.dimensions[0] not in RAGGED:
-                    self._file[variable.name][index] = converted[variable.name]
-            self._file[DIGEST.name][index] = sample_digest(self.schema, converted)
+                if _is_image(variable):
+                    self._file[variable.name][index] = converted.pop(variable.name)
         except (OSError, RuntimeError) as error:
             raise write_error(self.path, error) from error
-        self._ragged[index] = {
-            variable.name: converted[variable.name]
-            for variable in self.schema.variables
-            if variable.dimensions[0] in RAGGED
-        }
+        self._small[index] = {**converted, DIGEST.name: digest}
 
-    def _write_ragged(self) -> None:
-        missing = [index for index, values in enumerate(self._ragged) if values is None]
+    def _write_small(self) -> None:
+        missing = [index for index, values in enumerate(self._small) if values is None]
         if missing:
             raise ValueError(f"samples {missing[:5]} of {self.path} were never written")
-        samples = [values for values in self._ragged if values is not None]
+        samples = [values for values in self._small if values is not None]
         for dimension in RAGGED:
-            total = sum(len(values[f"{dimension}_number"]) for values in samples)
-            self._file.createDimension(dimension, total)
-            self.sizes[dimension] = total
-            for variable in self.schema.variables:
-                if variable.dimensions[0] == dimension:
-                    self._create(variable)
-                    if total:
-                        self._file[variable.name][:] = np.concatenate(
-                            [values[variable.name] for values in samples]
-                        )
+            self.sizes[dimension] = sum(len(values[f"{dimension}_number"]) for values in samples)
+            self._file.createDimension(dimension, self.sizes[dimension])
+        for variable in (*self.schema.variables, DIGEST):
+            if variable.dimensions[0] in RAGGED:
+                self._create(variable)
+            if _is_image(variable) or not self.sizes[variable.dimensions[0]]:
+                continue
+            values = [sample[variable.name] for sample in samples]
+            if variable.dtype == "str":
+                self._file[variable.name][:] = np.array(values, dtype=object)
+            else:
+                join = np.concatenate if variable.dimensions[0] in RAGGED else np.stack
+                self._file[variable.name][:] = join(values)
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +192,7 @@ class StoreWriter:
             return
         try:
             try:
-                self._write_ragged()
+                self._write_small()
                 self._file.close()
             except (OSError, RuntimeError) as failure:
                 raise write_error(self.path, failure) from failure
@@ -193,6 +202,11 @@ class StoreWriter:
         except BaseException:
             self._temporary.unlink(missing_ok=True)
             raise
+
+
+def _is_image(variable: Variable) -> bool:
+    """Say whether a variable holds an image or wave of each sample."""
+    return "y" in variable.dimensions
 
 
 def _convert(variable: Variable, value: Any) -> Any:
@@ -216,7 +230,7 @@ def sample_digest(schema: Schema, values: Mapping[str, Any]) -> str:
             digest.update(str(value).encode() + b"\0")
         else:
             little_endian = np.dtype(variable.dtype).newbyteorder("<")
-            digest.update(np.ascontiguousarray(value, dtype=little_endian).tobytes())
+            digest.update(np.ascontiguousarray(value, dtype=little_endian).reshape(-1).data)
     return digest.hexdigest()
 
 
@@ -237,6 +251,13 @@ class StoreReader:
         }
         self._ends = {dimension: np.cumsum(count) for dimension, count in counts.items()}
         self._starts = {name: ends - counts[name] for name, ends in self._ends.items()}
+        self._columns: dict[str, NDArray[Any]] = {}
+        for variable in self.schema.variables:
+            # Samples are mostly read once and in any order: a cache would only hold memory.
+            if _is_image(variable):
+                self._file[variable.name].set_var_chunk_cache(size=0, nelems=0)
+            elif variable.dimensions[0] in RAGGED:
+                self._file[variable.name].set_var_chunk_cache(size=_ATOM_CACHE_BYTES)
 
     def __len__(self) -> int:
         return self.sizes["sample"]
@@ -248,10 +269,12 @@ class StoreReader:
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a whole variable that has one entry a sample, such as ``material``."""
-        try:
-            return np.asarray(self._file[name][:])
-        except (RuntimeError, OSError) as error:
-            raise _damaged(self.path, str(error)) from error
+        if name not in self._columns:
+            try:
+                self._columns[name] = np.asarray(self._file[name][:])
+            except (RuntimeError, OSError) as error:
+                raise _damaged(self.path, str(error)) from error
+        return self._columns[name]
 
     def read(self, index: int) -> dict[str, Any]:
         """Return all values of one sample.
@@ -268,9 +291,12 @@ class StoreReader:
         try:
             for variable in self.schema.variables:
                 where = places.get(variable.dimensions[0], index)
-                value = self._file[variable.name][where]
+                if _is_image(variable) or variable.dimensions[0] in RAGGED:
+                    value = self._file[variable.name][where]
+                else:
+                    value = self.column(variable.name)[index]
                 values[variable.name] = _convert(variable, value)
-            digest = str(self._file[DIGEST.name][index])
+            digest = str(self.column(DIGEST.name)[index])
         except (RuntimeError, OSError) as error:
             raise _damaged(self.path, f"sample {index} cannot be read ({error})") from error
         if digest != sample_digest(self.schema, values):

@@ -14,10 +14,11 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from exitwave import catalog
-from exitwave.catalog import Manifest, ManifestSample, build_catalog, element_set, read_manifest
+from exitwave.catalog import build_catalog, element_set
 from exitwave.config import specs
 from exitwave.config.models import Config
 from exitwave.errors import ExitwaveError
+from exitwave.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials import Material, read_materials
 
 CHECKOUT = Path(__file__).parents[2]

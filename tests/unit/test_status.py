@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from small_dataset import RAW, configuration
 
-from exitwave.catalog import build_catalog, read_manifest
+from exitwave.catalog import build_catalog
 from exitwave.checkpoints import EpochRecord
 from exitwave.config import parse_config, specs
 from exitwave.journal import count_samples
+from exitwave.manifest import read_manifest
 from exitwave.progress import dataset_progress, network_progress
 from exitwave.run_log import newest_run, read_run
 from exitwave.shard_files import ShardFiles
