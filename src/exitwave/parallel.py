@@ -10,9 +10,9 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -21,6 +21,7 @@ from exitwave.errors import ExitwaveError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,17 @@ def _in_process(
             yield index, error
         else:
             yield index, result
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items while a thread makes the next one, which must not use HDF5."""
+    end = object()
+    source = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, source, end)
+            yield cast("Item", item)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ a few samples per worker are in memory at a time, whatever their number.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 from collections.abc import Sequence
@@ -31,9 +30,6 @@ from exitwave.store import StoreReader, StoreWriter
 
 logger = logging.getLogger(__name__)
 
-# In each worker; a reader takes some 2 MB.
-_OPEN_STORES = 64
-
 
 @dataclass(frozen=True)
 class Rendering:
@@ -50,15 +46,36 @@ class Rendering:
     target_smear_angstrom: float
 
 
-@functools.lru_cache(maxsize=_OPEN_STORES)
-def _opened(store: Path) -> StoreReader:
-    """Return a reader that stays open: the samples of an epoch come from all stores in turn."""
-    return StoreReader(store, EXIT_WAVES.kind)
+class _Stores:
+    """The store that a process reads: it stays open until another one has its turn.
+
+    To open a store takes longer than to read a sample. None may be open twice in one process: when
+    one of the two is closed, HDF5 2.2 crashes over the texts of the other.
+    """
+
+    def __init__(self) -> None:
+        self._reader: StoreReader | None = None
+
+    def read(self, store: Path, place: int) -> dict[str, Any]:
+        """Return one sample."""
+        if self._reader is None or self._reader.path != store:
+            self.close()
+            self._reader = StoreReader(store, EXIT_WAVES.kind)
+        return self._reader.read(place)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+
+
+_STORES = _Stores()
 
 
 def render_sample(task: Rendering) -> dict[str, Any]:
     """Draw a microscope and return the values of one sample of `EPOCH`."""
-    sample = _opened(task.store).read(task.place)
+    sample = _STORES.read(task.store, task.place)
     identity = (
         task.dataset,
         str(sample["material"]),
@@ -161,13 +178,18 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
     }
     title = "/".join(output.with_suffix("").parts[-5:])
     attributes = provenance.attributes(spec, inputs.of_stores(stores=stores))
-    # What this process may have read before could have been replaced since.
-    _opened.cache_clear()
-    with StoreWriter(output, EPOCH, sizes, attributes) as store:
-        for index, result in map_tasks(render_sample, tasks, workers, title):
-            if isinstance(result, Exception):
-                raise result
-            store.write(index, **result)
+    # Store by store, wherever a sample stands in the epoch.
+    turns = sorted(range(len(tasks)), key=lambda turn: (tasks[turn].store, tasks[turn].place))
+    try:
+        with StoreWriter(output, EPOCH, sizes, attributes) as store:
+            for index, result in map_tasks(
+                render_sample, [tasks[turn] for turn in turns], workers, title
+            ):
+                if isinstance(result, Exception):
+                    raise result
+                store.write(turns[index], **result)
+    finally:
+        _STORES.close()
 
 
 def _require_few_failures(stores: Sequence[Path], values: dict[str, Any]) -> None:

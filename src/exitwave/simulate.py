@@ -37,7 +37,7 @@ from exitwave.multislice import (
     stored_points,
     with_drawn_energy,
 )
-from exitwave.parallel import map_tasks
+from exitwave.parallel import ahead, map_tasks
 from exitwave.schemas import EXIT_WAVES
 from exitwave.seeds import generator
 from exitwave.shard_files import ShardFiles
@@ -283,14 +283,16 @@ class _Shard:
     def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield place in the new store and values of each sample, one at a time."""
         places = {task.sample_key: place for place, task in enumerate(tasks)}
-        for record in self.files.journal.read():
+        for record in ahead(self.files.journal.read()):
             if (key := str(record["sample_key"])) in places:
                 yield places.pop(key), record
         left = sorted((self._stored[key], place) for key, place in places.items())
         for path, group in itertools.groupby(left, key=lambda entry: entry[0][0]):
+            entries = list(group)
             with StoreReader(path) as reader:
-                for (_, stored), place in group:
-                    yield place, reader.read(stored)
+                samples = reader.read_all(stored for (_, stored), _ in entries)
+                for (_, place), sample in zip(entries, samples, strict=True):
+                    yield place, sample
 
 
 def _journalled_keys(journal: Journal, wanted: set[str]) -> set[str]:
@@ -301,8 +303,9 @@ def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, dict[str
     """Yield key, place and values of the wanted samples of a store, each held to its digest."""
     try:
         with StoreReader(path, EXIT_WAVES.kind) as reader:
-            for place, key in enumerate(reader.column("sample_key")):
-                if str(key) in wanted:
-                    yield str(key), place, reader.read(place)
+            keys = [str(key) for key in reader.column("sample_key")]
+            places = [place for place, key in enumerate(keys) if key in wanted]
+            for place, sample in zip(places, reader.read_all(places), strict=True):
+                yield keys[place], place, sample
     except ExitwaveError as error:
         logger.warning("%s The samples behind it are computed anew.", error)

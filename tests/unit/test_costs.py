@@ -646,8 +646,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_an_epoch_opens_each_store_once_for_all_series(waves: Path, tmp_path: Path, opened: list[str]) -> None:
-    epoch = render_training(waves, tmp_path / "00.nc", 1)
+def test_an_epoch_opens_each_store_once_for_all_series(
+    waves: Path, tmp_path: Path, opened: list[str]
+) -> None:
+    render_training(waves, tmp_path / "00.nc", 1)
     counts = Counter(opened)
     # Beside that, its failures, samples, digest and inputs are looked up once each.
     assert counts.pop("000.nc") == 1 + 4
