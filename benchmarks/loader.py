@@ -2,8 +2,8 @@
 
 Renders an epoch of MoS2 flakes as production does, 352 px and three images a series, and reads it
 in turns, from a warm cache: byte after byte, as fast as the system copies; the two variables that
-training needs sample after sample through netCDF4; and through `exitwave.loader` in `fit` of
-Keras, shuffled, with a network whose step costs next to nothing. Wall time, so take an idle
+training needs sample after sample through netCDF4; and through `exitwave.loader`, shuffled, alone
+and in `fit` of Keras with a network whose step costs next to nothing. Wall time, so take an idle
 machine; medians over the turns. Each backend has a process of its own.
 
     python benchmarks/loader.py                  # prints Markdown, about two minutes
@@ -30,7 +30,7 @@ from exitwave.render import render_epoch
 from exitwave.simulate import simulate_exit_waves
 
 BACKENDS = ("tensorflow", "jax")
-WAYS = ("bytes", "netcdf", "loader", "augmented")
+WAYS = ("bytes", "netcdf", "batches", "loader", "augmented")
 
 
 def make_epoch(folder: Path, samples: int, images: int = 3) -> Path:
@@ -104,9 +104,15 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
             batches[way].start_epoch(turn)
             network.fit(batches[way], shuffle=False, verbose=0)
 
+        def read_batches(turn: int) -> None:
+            batches["loader"].start_epoch(turn)
+            for index in range(len(batches["loader"])):
+                batches["loader"][index]
+
         ways = {
             "bytes": lambda turn: read_bytes(path),  # noqa: ARG005
             "netcdf": lambda turn: read_netcdf(path),  # noqa: ARG005
+            "batches": read_batches,
             "loader": lambda turn: train("loader", turn),
             "augmented": lambda turn: train("augmented", turn),
         }
@@ -124,8 +130,9 @@ def report(measured: dict[str, dict[str, list[float]]], samples: int, size: int)
     labels = {
         "bytes": "plain reading of the file's bytes",
         "netcdf": "image and wave, sample after sample through netCDF4",
-        "loader": "batches of 8 in `fit`, shuffled",
-        "augmented": "the same, turned and flipped (`augment: true`)",
+        "batches": "batches of 8, shuffled and normalised, as they reach the step",
+        "loader": "the same in `fit`, whose empty step shares the two cores",
+        "augmented": "the same in `fit`, turned and flipped (`augment: true`)",
     }
     lines = [
         f"{samples} series of three images of 352 px with their wave, {size / samples / 1e6:.2f} MB"

@@ -11,6 +11,7 @@ the samples that it would have seen.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,6 +38,7 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 _BATCHES_AHEAD = 2
 # While one waits for HDF5, which reads for one thread at a time, the other normalises.
 _READERS = 2
+_ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,14 @@ def transform(array: NDArray[np.float32], symmetry: int) -> NDArray[np.float32]:
     return turned[:, ::-1] if symmetry >= 4 else turned
 
 
+def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return an array that begins on a boundary of 64 bytes: JAX then takes it without a copy."""
+    size = 4 * math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(shape)
+
+
 # Without keras's types, mypy takes its classes for Any.
 class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of normalised series and targets for ``fit``, which must not shuffle them.
@@ -202,8 +212,8 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._draws[first : first + self._settings.batch_size]
 
     def _batch(self, draws: list[Draw]) -> Batch:
-        images = np.empty((len(draws), *self._files.size_px, self._files.images), np.float32)
-        targets = np.empty((len(draws), *self._files.size_px, OUTPUT_CHANNELS), np.float32)
+        images = _aligned((len(draws), *self._files.size_px, self._files.images))
+        targets = _aligned((len(draws), *self._files.size_px, OUTPUT_CHANNELS))
         for place, draw in enumerate(draws):
             images[place], targets[place] = self._sample(draw)
         targets[..., 0] -= 1
