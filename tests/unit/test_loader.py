@@ -56,6 +56,8 @@ def test_batches_hold_normalised_series_and_shifted_waves(files):
     assert images.shape == (4, 16, 16, 3)
     assert targets.shape == (4, 16, 16, 2)
     assert images.dtype == targets.dtype == np.float32
+    # Else JAX would copy them.
+    assert images.ctypes.data % 64 == targets.ctypes.data % 64 == 0
     image, wave = make_series(5, 16, 3)
     assert images[1] == pytest.approx(image / image.mean(), rel=1e-6)
     assert targets[1] == pytest.approx(wave - [1, 0], abs=1e-6)

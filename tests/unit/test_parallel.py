@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from exitwave.errors import ExitwaveError
-from exitwave.parallel import map_tasks
+from exitwave.parallel import ahead, map_tasks
 
 
 def work(task):
@@ -70,6 +70,18 @@ def environment(_):
 
 def test_no_task_is_no_work():
     assert list(map_tasks(work, [], 2, "test")) == []
+
+
+def test_items_that_are_made_ahead_keep_their_order_and_their_error():
+    def items():
+        yield from range(3)
+        raise ValueError("the fourth")
+
+    made = ahead(items())
+    assert [next(made) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="the fourth"):
+        next(made)
+    assert list(ahead([])) == []
 
 
 def test_memory_that_runs_out_costs_only_its_task():

@@ -56,11 +56,14 @@ def write(path, order=(0, 1, 2), **changes):
     return path
 
 
-def test_what_was_written_is_read(tmp_path):
+@pytest.mark.parametrize("places", [[0, 1, 2], [2, 0]])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_was_written_is_read(tmp_path, places, at_once):
     path = write(tmp_path / "a.nc")
     assert check_store(path) is EXIT_WAVES
     with StoreReader(path) as reader:
-        for index, values in enumerate(reader):
+        samples = reader.read_all(places) if at_once else map(reader.read, places)
+        for index, values in zip(places, samples, strict=True):
             expected = sample(index, atoms=index + 1)
             for name in expected:
                 np.testing.assert_array_equal(values[name], expected[name])
