@@ -15,6 +15,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -23,9 +24,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 from ase.db import connect
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from exitwave import simulate
@@ -36,7 +39,7 @@ from exitwave.config import parse_config, specs
 ROOT = Path(__file__).parents[1]
 NAME = "materials"
 SAMPLES = 2  # of each material, as in the paper
-SHARE = 40  # samples timed bare before and after
+SHARE = 400  # samples timed bare before and after, long enough for the clock that a long run has
 
 
 def configuration(database: Path, options: argparse.Namespace) -> dict:
@@ -73,16 +76,16 @@ def snakemake(folder: Path, cores: int, *targets: str, timeout: float | None = N
     return time.perf_counter() - start
 
 
-def timed_alone(task: simulate.Simulation) -> float:
-    """Wall time [s] of one sample on one thread."""
-    start = time.perf_counter()
+def timed_alone(task: simulate.Simulation) -> tuple[float, float]:
+    """Wall and processor time [s] of one sample on one thread."""
+    start = time.perf_counter(), time.process_time()
     with threadpool_limits(1):
         simulate.simulate_sample(task)
-    return time.perf_counter() - start
+    return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
-def bare_seconds(folder: Path, cores: int) -> list[float]:
-    """Seconds of single samples in bare processes, all cores busy; the first of each is warm-up."""
+def bare_seconds(folder: Path, cores: int) -> NDArray[np.float64]:
+    """Both times [s] of samples in bare processes, all cores busy; the first of each is warm-up."""
     config = parse_config(yaml.safe_load((folder / "config.yaml").read_text()))
     spec = specs.simulate_spec(config, NAME)
     tasks = [
@@ -93,7 +96,7 @@ def bare_seconds(folder: Path, cores: int) -> list[float]:
     chosen = tasks[:: max(1, len(tasks) // SHARE)][:SHARE]
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         pool.map(timed_alone, chosen[: 2 * cores], chunksize=1)
-        return pool.map(timed_alone, chosen, chunksize=1)
+        return np.array(pool.map(timed_alone, chosen, chunksize=1))
 
 
 def prepared(folder: Path, options: argparse.Namespace) -> int:
@@ -123,17 +126,26 @@ def stores(folder: Path) -> list[str]:
 def overhead(folder: Path, options: argparse.Namespace) -> None:
     count = prepared(folder, options)
     before = bare_seconds(folder, options.cores)
+    used = processor_seconds()
     wall = snakemake(folder, options.cores, *stores(folder), "--quiet", "all")
+    used = processor_seconds() - used
     after = bare_seconds(folder, options.cores)
-    pure = count * statistics.mean(before + after)
+    pure, pure_used = count * np.mean([*before, *after], axis=0)
     print(
         f"{processor_name()}, {options.cores} cores, {options.method}: {count} samples in "
-        f"{options.shards} shards; bare samples {statistics.mean(before):.3f} s before and "
-        f"{statistics.mean(after):.3f} s after, so {pure:.0f} core-seconds of simulation; the "
+        f"{options.shards} shards; a bare sample takes {before[:, 0].mean():.3f} s before and "
+        f"{after[:, 0].mean():.3f} s after, so {pure:.0f} core-seconds of simulation; the "
         f"workflow took {wall:.0f} s × {options.cores} cores: ratio "
-        f"{wall * options.cores / pure:.3f}; peak memory of a simulating job "
+        f"{wall * options.cores / pure:.3f}; processor time {used:.0f} s for {pure_used:.0f} s: "
+        f"{used / pure_used:.3f}; peak memory of a simulating job "
         f"{peak_memory(folder, 'simulate'):.0f} MB"
     )
+
+
+def processor_seconds() -> float:
+    """Processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def peak_memory(folder: Path, stage: str) -> float:
