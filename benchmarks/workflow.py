@@ -39,7 +39,6 @@ from exitwave.config import parse_config, specs
 ROOT = Path(__file__).parents[1]
 NAME = "materials"
 SAMPLES = 2  # of each material, as in the paper
-SHARE = 400  # samples timed bare before and after, long enough for the clock that a long run has
 
 
 def configuration(database: Path, options: argparse.Namespace) -> dict:
@@ -84,7 +83,7 @@ def timed_alone(task: simulate.Simulation) -> tuple[float, float]:
     return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
-def bare_seconds(folder: Path, cores: int) -> NDArray[np.float64]:
+def bare_seconds(folder: Path, cores: int, share: int) -> NDArray[np.float64]:
     """Both times [s] of samples in bare processes, all cores busy; the first of each is warm-up."""
     config = parse_config(yaml.safe_load((folder / "config.yaml").read_text()))
     spec = specs.simulate_spec(config, NAME)
@@ -93,7 +92,7 @@ def bare_seconds(folder: Path, cores: int) -> NDArray[np.float64]:
         for manifest in sorted((folder / "catalog" / "shards").glob("*.json"))
         for task in simulate._tasks(spec, simulate.read_manifest(manifest), "cpu")
     ]
-    chosen = tasks[:: max(1, len(tasks) // SHARE)][:SHARE]
+    chosen = tasks[:: max(1, len(tasks) // share)][:share]
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         pool.map(timed_alone, chosen[: 2 * cores], chunksize=1)
         return np.array(pool.map(timed_alone, chosen, chunksize=1))
@@ -125,11 +124,11 @@ def stores(folder: Path) -> list[str]:
 
 def overhead(folder: Path, options: argparse.Namespace) -> None:
     count = prepared(folder, options)
-    before = bare_seconds(folder, options.cores)
+    before = bare_seconds(folder, options.cores, options.share)
     used = processor_seconds()
     wall = snakemake(folder, options.cores, *stores(folder), "--quiet", "all")
     used = processor_seconds() - used
-    after = bare_seconds(folder, options.cores)
+    after = bare_seconds(folder, options.cores, options.share)
     pure, pure_used = count * np.mean([*before, *after], axis=0)
     print(
         f"{processor_name()}, {options.cores} cores, {options.method}: {count} samples in "
@@ -221,6 +220,8 @@ def main() -> None:
     parser.add_argument("--method", default="fourier", choices=("fourier", "abtem"))
     parser.add_argument("--shards", type=int, default=16)
     parser.add_argument("--cores", type=int, default=os.cpu_count())
+    # As many as take about as long as the workflow: the clock of a processor falls with time.
+    parser.add_argument("--share", type=int, default=400, help="samples timed before and after")
     parser.add_argument("--folder", type=Path, help="where to work; kept afterwards")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
