@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +19,7 @@ from exitwave.config.models import Network
 from exitwave.errors import ExitwaveError
 from exitwave.network import size_factor
 from exitwave.schemas import EPOCH
-from exitwave.store import StoreReader
+from exitwave.store import StoreReader, close_file, open_file
 
 # The HDF5 library is not thread-safe, and Keras reads training batches ahead in a thread while the
 # validation batches are read in another.
@@ -57,9 +56,8 @@ class EpochFiles:
         self.contents = tuple(_read_content(Path(path)) for path in paths)
         self._check_alike()
         with _HDF5_LOCK:
-            self._files = [netCDF4.Dataset(content.path, "r") for content in self.contents]
+            self._files = [open_file(content.path) for content in self.contents]
             for file in self._files:
-                file.set_auto_mask(False)
                 for name in ("image", "exit_wave"):
                     # Each chunk is used once an epoch: a cache would only hold memory.
                     file[name].set_var_chunk_cache(size=0, nelems=0)
@@ -120,8 +118,8 @@ class EpochFiles:
     def close(self) -> None:
         """Close the files."""
         with _HDF5_LOCK:
-            for file in self._files:
-                file.close()
+            while self._files:
+                close_file(self._files.pop())
 
     def __enter__(self) -> Self:
         return self

@@ -49,8 +49,7 @@ class Rendering:
 class _Stores:
     """The store that a process reads: it stays open until another one has its turn.
 
-    To open a store takes longer than to read a sample. None may be open twice in one process: when
-    one of the two is closed, HDF5 2.2 crashes over the texts of the other.
+    To open a store takes longer than to read a sample.
     """
 
     def __init__(self) -> None:

@@ -242,7 +242,7 @@ class StoreReader:
 
     def __init__(self, path: Path, kind: str | None = None) -> None:
         self.path = Path(path)
-        self._file = _open(self.path, kind)
+        self._file = open_file(self.path, kind)
         self.schema = SCHEMAS[str(self._file.kind)]
         self.sizes = {name: len(dimension) for name, dimension in self._file.dimensions.items()}
         counts = {
@@ -252,6 +252,7 @@ class StoreReader:
         self._ends = {dimension: np.cumsum(count) for dimension, count in counts.items()}
         self._starts = {name: ends - counts[name] for name, ends in self._ends.items()}
         self._columns: dict[str, NDArray[Any]] = {}
+        self._is_closed = False
         for variable in self.schema.variables:
             # Samples are mostly read once and in any order: a cache would only hold memory.
             if _is_image(variable):
@@ -318,7 +319,9 @@ class StoreReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if not self._is_closed:
+            close_file(self._file)
+        self._is_closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -337,31 +340,74 @@ def _damaged(path: Path, reason: str) -> ExitwaveError:
     )
 
 
-def _open(path: Path, kind: str | None) -> netCDF4.Dataset:
-    if not path.exists():
+# Every reader of a file shares one handle. HDF5 2.2 crashes where a process has a file open twice,
+# reads texts through one handle, closes it and opens a third.
+_OPEN_FILES: dict[tuple[int, int], tuple[netCDF4.Dataset, int]] = {}
+
+
+def open_file(path: Path, kind: str | None = None) -> netCDF4.Dataset:
+    """Open a store for reading, to be closed with `close_file`.
+
+    Parameters
+    ----------
+    path : Path
+        A store.
+    kind : str, optional
+        What it has to hold, see `exitwave.schemas`; by default anything of ours.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file is missing or damaged, or holds something else.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
         raise ExitwaveError(
             f"The file {path} does not exist; check the path, or run snakemake to make it."
-        )
+        ) from error
+    place = status.st_dev, status.st_ino
+    file, users = _OPEN_FILES.get(place, (None, 0))
+    if file is None:
+        try:
+            file = netCDF4.Dataset(path, "r")
+        except OSError as error:
+            raise _damaged(path, f"it is cut short or no NetCDF file ({error})") from error
+        file.set_auto_mask(False)
+    _OPEN_FILES[place] = file, users + 1
     try:
-        file = netCDF4.Dataset(path, "r")
-    except OSError as error:
-        raise _damaged(path, f"it is cut short or no NetCDF file ({error})") from error
-    file.set_auto_mask(False)
+        _require_kind(path, file, kind)
+    except ExitwaveError:
+        close_file(file)
+        raise
+    return file
+
+
+def _require_kind(path: Path, file: netCDF4.Dataset, kind: str | None) -> None:
     found = getattr(file, "kind", None)
     if found not in SCHEMAS or (kind is not None and found != kind):
-        file.close()
         raise ExitwaveError(
             f"{path} holds {found or 'no exitwave data'}, but {kind or ' or '.join(SCHEMAS)} was "
             "expected; give the path of such a file."
         )
-    if int(file.format_version) != FORMAT_VERSION:
-        version = int(file.format_version)
-        file.close()
+    version = int(file.format_version)
+    if version != FORMAT_VERSION:
         raise ExitwaveError(
             f"{path} has format version {version}, but this program reads {FORMAT_VERSION}; "
             "remove it and run snakemake again, or use the version of exitwave that wrote it."
         )
-    return file
+
+
+def close_file(file: netCDF4.Dataset) -> None:
+    """Close what `open_file` opened, unless another reader still has it."""
+    for place, (opened, users) in _OPEN_FILES.items():
+        if opened is file:
+            if users > 1:
+                _OPEN_FILES[place] = file, users - 1
+            else:
+                del _OPEN_FILES[place]
+                file.close()
+            return
 
 
 def check_store(path: Path, kind: str | None = None) -> Schema:
@@ -378,7 +424,8 @@ def check_store(path: Path, kind: str | None = None) -> Schema:
         With the first thing that is wrong.
     """
     path = Path(path)
-    with _open(path, kind) as file:
+    file = open_file(path, kind)
+    try:
         schema = SCHEMAS[file.kind]
         for variable in (*schema.variables, DIGEST):
             if variable.name not in file.variables:
@@ -397,6 +444,8 @@ def check_store(path: Path, kind: str | None = None) -> Schema:
         for attribute in ("spec", "exitwave_version", "git_commit", "conventions"):
             if not getattr(file, attribute, ""):
                 raise _damaged(path, f"the attribute '{attribute}' is missing")
+    finally:
+        close_file(file)
     with StoreReader(path) as reader:
         for index, values in enumerate(reader):
             for variable in schema.variables:
@@ -455,7 +504,7 @@ def open_epoch(path: str | Path, complex_values: bool = False) -> xr.Dataset:
 def _open_labelled(path: Path, kind: str, complex_values: bool) -> xr.Dataset:
     import xarray as xr
 
-    _open(path, kind).close()
+    close_file(open_file(path, kind))
     dataset = xr.open_dataset(path, engine="netcdf4")
     for name, variable in dataset.data_vars.items():
         if "y" in variable.dims:

@@ -70,6 +70,27 @@ def test_what_was_written_is_read(tmp_path, places, at_once):
     assert os.listdir(tmp_path) == ["a.nc"]
 
 
+def test_readers_of_one_file_share_a_handle_until_the_last_is_closed(tmp_path):
+    """HDF5 would crash, see `exitwave.store.open_file`."""
+    path = write(tmp_path / "a.nc")
+    first, second = StoreReader(path), StoreReader(path)
+    for _ in range(3):
+        with StoreReader(path) as third:
+            assert list(third.column("material")) == list(first.column("material"))
+            third.close()
+    first.close()
+    assert int(second.read(2)["atom_count"]) == 3
+    handle = second._file
+    assert handle.isopen()
+    second.close()
+    assert not handle.isopen()
+    # A new file under the same name has a handle of its own.
+    with StoreReader(path) as old:
+        write(path, order=(2, 1))
+        with StoreReader(path) as new:
+            assert (len(old), len(new)) == (3, 2)
+
+
 def test_the_labelled_view_is_lazy_complex_and_has_coordinates(tmp_path):
     path = write(tmp_path / "a.nc")
     waves = exitwave.open_exit_waves(path, complex_values=True)
