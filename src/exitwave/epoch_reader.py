@@ -57,10 +57,6 @@ class EpochFiles:
         self._check_alike()
         with _HDF5_LOCK:
             self._files = [open_file(content.path) for content in self.contents]
-            for file in self._files:
-                for name in ("image", "exit_wave"):
-                    # Each chunk is used once an epoch: a cache would only hold memory.
-                    file[name].set_var_chunk_cache(size=0, nelems=0)
 
     @property
     def size_px(self) -> tuple[int, int]:

@@ -253,12 +253,6 @@ class StoreReader:
         self._starts = {name: ends - counts[name] for name, ends in self._ends.items()}
         self._columns: dict[str, NDArray[Any]] = {}
         self._is_closed = False
-        for variable in self.schema.variables:
-            # Samples are mostly read once and in any order: a cache would only hold memory.
-            if _is_image(variable):
-                self._file[variable.name].set_var_chunk_cache(size=0, nelems=0)
-            elif variable.dimensions[0] in RAGGED:
-                self._file[variable.name].set_var_chunk_cache(size=_ATOM_CACHE_BYTES)
 
     def __len__(self) -> int:
         return self.sizes["sample"]
@@ -380,7 +374,20 @@ def open_file(path: Path, kind: str | None = None) -> netCDF4.Dataset:
     except ExitwaveError:
         close_file(file)
         raise
+    if not users:
+        _limit_caches(file)
     return file
+
+
+def _limit_caches(file: netCDF4.Dataset) -> None:
+    """Samples are mostly read once and in any order: a large cache would only hold memory."""
+    for variable in SCHEMAS[file.kind].variables:
+        # What is missing is named by whoever checks or reads it.
+        if variable.name in file.variables:
+            if _is_image(variable):
+                file[variable.name].set_var_chunk_cache(size=0, nelems=0)
+            elif variable.dimensions[0] in RAGGED:
+                file[variable.name].set_var_chunk_cache(size=_ATOM_CACHE_BYTES)
 
 
 def _require_kind(path: Path, file: netCDF4.Dataset, kind: str | None) -> None:

@@ -70,6 +70,17 @@ def test_what_was_written_is_read(tmp_path, places, at_once):
     assert os.listdir(tmp_path) == ["a.nc"]
 
 
+def test_a_reader_of_one_sample_need_not_read_nor_keep_the_atoms_of_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("exitwave.store._ATOMS_IN_CHUNK", 4)
+    with StoreReader(write(tmp_path / "a.nc")) as reader:
+        assert reader.sizes["atom"] == 6
+        assert reader._file["atom_position"].chunking() == [4, 3]
+        assert reader._file["exit_wave"].chunking() == [1, SIZE, SIZE, 2]
+        assert reader._file["exit_wave"].get_var_chunk_cache()[0] == 0
+        assert reader._file["atom_position"].get_var_chunk_cache()[0] < 2**20
+        assert len(reader.read(2)["atom_position"]) == 3
+
+
 def test_readers_of_one_file_share_a_handle_until_the_last_is_closed(tmp_path):
     """HDF5 would crash, see `exitwave.store.open_file`."""
     path = write(tmp_path / "a.nc")
