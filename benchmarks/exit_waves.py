@@ -32,11 +32,11 @@ from page import PAGE, ROOT, machine, spread, timed, write_section
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
-from exitwave import fourier_multislice
 from exitwave.config import Multislice, Structure
-from exitwave.materials import read_materials
-from exitwave.multislice import crop_band, exit_wave, smearing_width, stored_points
-from exitwave.specimens import Specimen, build_specimen
+from exitwave.materials.material import read_materials
+from exitwave.multislice import fourier as fourier_multislice
+from exitwave.multislice.exit_wave import crop_band, exit_wave, smearing_width, stored_points
+from exitwave.specimens.build import Specimen, build_specimen
 
 sys.path.insert(0, str(ROOT / "tests" / "physics"))
 import reference

@@ -19,12 +19,20 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from exitwave.config import Multislice, Structure
-from exitwave.materials import read_materials
-from exitwave.multislice import exit_wave, mean_square_displacement, smearing_width
-from exitwave.plot_style import BLACK, BLUE, colour_bar, drawing, new_figure, show_image, show_wave
+from exitwave.figures.style import (
+    BLACK,
+    BLUE,
+    colour_bar,
+    drawing,
+    new_figure,
+    show_image,
+    show_wave,
+)
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import exit_wave, mean_square_displacement, smearing_width
+from exitwave.multislice.thermal import displacement_widths, frozen_phonon_waves
 from exitwave.seeds import generator
-from exitwave.specimens import Specimen, build_specimen
-from exitwave.thermal import displacement_widths, frozen_phonon_waves
+from exitwave.specimens.build import Specimen, build_specimen
 
 STRUCTURE = Structure(box_angstrom=25.6, flake_radius_angstrom=(7.0, 9.5), tilt_degrees=(3.0, 3.0))
 SMEARED = Multislice(method="abtem", projection="infinite")

@@ -31,17 +31,23 @@ from exit_waves import specimens
 from page import PAGE, ROOT, machine, spread, timed, write_section
 from threadpoolctl import threadpool_limits
 
-from exitwave import render
-from exitwave.catalog import build_catalog
-from exitwave.config import Multislice, parse_config, specs
+from exitwave.config import Multislice, parse_config
 from exitwave.config.models import Epochs, Microscope
-from exitwave.detector import detector_window, window_mtf
-from exitwave.grids import Grid, choose_band, choose_grid, padded_size
-from exitwave.imaging import RenderedSeries, form_intensities, render_series, smear_wave
-from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.multislice import exit_wave
-from exitwave.simulate import simulate_exit_waves
-from exitwave.transfer import blur_envelope
+from exitwave.imaging.detector import detector_window, window_mtf
+from exitwave.imaging.focal_series import (
+    RenderedSeries,
+    form_intensities,
+    render_series,
+    smear_wave,
+)
+from exitwave.imaging.grids import Grid, choose_band, choose_grid, padded_size
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.imaging.transfer import blur_envelope
+from exitwave.multislice.exit_wave import exit_wave
+from exitwave.stages import render
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 LIMITS = Microscope()
 SIZE = Epochs().image_size_px

@@ -2,9 +2,9 @@
 
 Renders an epoch of MoS2 flakes as production does, 352 px and three images a series, and reads it
 in turns, from a warm cache: byte after byte, as fast as the system copies; the two variables that
-training needs sample after sample through netCDF4; and through `exitwave.loader`, shuffled, alone
-and in `fit` of Keras with a network whose step costs next to nothing. Wall time, so take an idle
-machine; medians over the turns. Each backend has a process of its own.
+training needs sample after sample through netCDF4; and through `exitwave.networks.loader`,
+shuffled, alone and in `fit` of Keras with a network whose step costs next to nothing. Wall time, so
+take an idle machine; medians over the turns. Each backend has a process of its own.
 
     python benchmarks/loader.py                  # prints Markdown, about two minutes
     python benchmarks/loader.py --write          # and puts it into docs/benchmarks.md
@@ -23,11 +23,12 @@ import netCDF4
 import numpy as np
 from page import PAGE, ROOT, machine, spread, write_section
 
-from exitwave.catalog import build_catalog
-from exitwave.config import parse_config, specs
+from exitwave.config import parse_config
 from exitwave.config.models import Network
-from exitwave.render import render_epoch
-from exitwave.simulate import simulate_exit_waves
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.render import render_epoch
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 BACKENDS = ("tensorflow", "jax")
 WAYS = ("bytes", "netcdf", "batches", "loader", "augmented")
@@ -77,8 +78,8 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
     """Seconds of each way, in turns; in this process's backend."""
     import keras
 
-    from exitwave.epoch_reader import EpochFiles
-    from exitwave.loader import SeriesBatches, TrainingOrder
+    from exitwave.networks.epoch_reader import EpochFiles
+    from exitwave.networks.loader import SeriesBatches, TrainingOrder
 
     size = Network(dataset="flakes").images
     with EpochFiles([path]) as files:

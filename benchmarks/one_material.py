@@ -17,7 +17,7 @@ import ase.db
 import pandas as pd
 import yaml
 
-from exitwave.backend import processor_name
+from exitwave.networks.backend import processor_name
 from workflow import NAME, snakemake
 
 

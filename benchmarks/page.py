@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from exitwave.backend import processor_name
+from exitwave.networks.backend import processor_name
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"

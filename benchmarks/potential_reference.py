@@ -27,9 +27,9 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from exitwave.config import Multislice, Structure
-from exitwave.materials import read_materials
-from exitwave.multislice import exit_wave, grid_points, smearing_width, stored_points
-from exitwave.specimens import Specimen, build_specimen
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import exit_wave, grid_points, smearing_width, stored_points
+from exitwave.specimens.build import Specimen, build_specimen
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "physics"))
 import reference

@@ -36,15 +36,16 @@ def compute(target: Path) -> None:
     sys.path.insert(0, str(ROOT / "tests" / "unit"))
     from small_dataset import configuration, make_exit_waves
 
-    from exitwave.config import Microscope, Multislice, Structure, parse_config, specs
-    from exitwave.imaging import render_series
-    from exitwave.materials import read_materials
-    from exitwave.microscope import draw_microscope
-    from exitwave.multislice import exit_wave
-    from exitwave.render import render_epoch
-    from exitwave.specimens import build_specimen
-    from exitwave.train import train_network
-    from exitwave.trained_network import load_network
+    from exitwave.config import Microscope, Multislice, Structure, parse_config
+    from exitwave.imaging.focal_series import render_series
+    from exitwave.imaging.microscope import draw_microscope
+    from exitwave.materials.material import read_materials
+    from exitwave.multislice.exit_wave import exit_wave
+    from exitwave.networks.trained import load_network
+    from exitwave.specimens.build import build_specimen
+    from exitwave.stages.render import render_epoch
+    from exitwave.stages.train import train_network
+    from exitwave.workflow import specs
 
     if threads := os.environ.get("EXITWAVE_BENCHMARK_THREADS"):
         import tensorflow

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.config.models import Microscope, Multislice, Structure
-from exitwave.focal_spread import choose_modes
-from exitwave.grids import Band, Grid, choose_band, choose_grid, padded_size
-from exitwave.imaging import form_intensities
-from exitwave.materials import read_materials
-from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.multislice import exit_wave
-from exitwave.specimens import build_specimen
+from exitwave.imaging.focal_series import form_intensities
+from exitwave.imaging.focal_spread import choose_modes
+from exitwave.imaging.grids import Band, Grid, choose_band, choose_grid, padded_size
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import exit_wave
+from exitwave.specimens.build import build_specimen
 
 BOX, SAMPLING, WINDOW, TOLERANCE = 38.4, 0.1, 352, 1e-3
 FLAKES = (("C", "none"), ("MoS2", "none"), ("MoS2", "graphene"), ("WSe2", "none"))

@@ -31,10 +31,11 @@ from ase.db import connect
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from exitwave import simulate
-from exitwave.backend import processor_name
-from exitwave.catalog import build_catalog
-from exitwave.config import parse_config, specs
+from exitwave.config import parse_config
+from exitwave.networks.backend import processor_name
+from exitwave.stages import simulate
+from exitwave.stages.catalog import build_catalog
+from exitwave.workflow import specs
 
 ROOT = Path(__file__).parents[1]
 NAME = "materials"

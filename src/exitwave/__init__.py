@@ -6,7 +6,7 @@
 """
 
 from exitwave.errors import ExitwaveError, SpecimenError
-from exitwave.store import open_epoch, open_exit_waves
+from exitwave.files.store import open_epoch, open_exit_waves
 
 __version__ = "0.1.0"
 

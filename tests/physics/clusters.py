@@ -3,10 +3,10 @@
 import numpy as np
 
 from exitwave.config import Multislice
-from exitwave.flakes import cut_flake, draw_outline
-from exitwave.materials import read_materials
-from exitwave.multislice import smearing_width
-from exitwave.specimens import Specimen
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import smearing_width
+from exitwave.specimens.build import Specimen
+from exitwave.specimens.flakes import cut_flake, draw_outline
 
 BOX = 12.0
 WIDTH = smearing_width(Multislice())

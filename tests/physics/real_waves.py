@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.config.models import Multislice, Structure
-from exitwave.materials import read_materials
-from exitwave.multislice import exit_wave
-from exitwave.specimens import build_specimen
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import exit_wave
+from exitwave.specimens.build import build_specimen
 
 BOX, WAVE_SAMPLING = 38.4, 0.1
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exitwave.atom_planes import mean_variance, shared_among_planes
+from exitwave.multislice.atom_planes import mean_variance, shared_among_planes
 
 HEIGHTS = st.lists(st.floats(0.01, 20.0), min_size=1, max_size=8)
 

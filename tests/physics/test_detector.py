@@ -8,8 +8,15 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from exitwave.config.mtf_curve import MtfCurve
-from exitwave.detector import GUARD_PX, detect, detector_window, measured_mtf, mtf, window_mtf
-from exitwave.microscope import FrequencyUnit, MicroscopeDraw
+from exitwave.imaging.detector import (
+    GUARD_PX,
+    detect,
+    detector_window,
+    measured_mtf,
+    mtf,
+    window_mtf,
+)
+from exitwave.imaging.microscope import FrequencyUnit, MicroscopeDraw
 
 SAMPLING = 0.105
 CURVE = ((0.0, 1.0), (0.25, 0.8), (0.6, 0.45), (1.0, 0.2))

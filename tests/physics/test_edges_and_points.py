@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import special
 from test_imaging import BOX, PERFECT, WAVE_SAMPLING, WHOLE_BAND, gaussian_packet
 
-from exitwave.grids import Grid, choose_grid
-from exitwave.imaging import form_intensities
-from exitwave.microscope import MicroscopeDraw
-from exitwave.transfer import electron_wavelength
+from exitwave.imaging.focal_series import form_intensities
+from exitwave.imaging.grids import Grid, choose_grid
+from exitwave.imaging.microscope import MicroscopeDraw
+from exitwave.imaging.transfer import electron_wavelength
 
 POINTS = round(BOX / WAVE_SAMPLING)
 WAVELENGTH = electron_wavelength(50.0)

@@ -17,9 +17,9 @@ from reference import (
 )
 from scipy import constants
 
-from exitwave import multislice
 from exitwave.config import Multislice
-from exitwave.multislice import exit_wave, grid_points, slice_thicknesses, smearing_width
+from exitwave.multislice import exit_wave as multislice
+from exitwave.multislice.exit_wave import exit_wave, grid_points, slice_thicknesses, smearing_width
 
 FINITE = Multislice(method="abtem")
 INFINITE = Multislice(method="abtem", projection="infinite")

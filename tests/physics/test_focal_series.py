@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from exitwave.config import Multislice
 from exitwave.errors import ExitwaveError
-from exitwave.flakes import cut_flake, draw_outline
-from exitwave.focal_series import (
+from exitwave.imaging.focal_series import render_series
+from exitwave.imaging.microscope import MicroscopeDraw
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import exit_wave
+from exitwave.reconstruction.classical import (
     Reconstruction,
     reconstruct_wave,
     remove_low_frequencies,
     told_microscope,
 )
-from exitwave.imaging import render_series
-from exitwave.materials import read_materials
-from exitwave.metrics import wave_error
-from exitwave.microscope import MicroscopeDraw
-from exitwave.multislice import exit_wave
+from exitwave.scoring.metrics import wave_error
+from exitwave.specimens.flakes import cut_flake, draw_outline
 
 BOX, IMAGE_PX = 25.6, 240
 LONG_WAVES_PX = 8.0

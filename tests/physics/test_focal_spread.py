@@ -20,11 +20,16 @@ from test_imaging import (
 )
 
 from exitwave.config.models import Microscope
-from exitwave.focal_spread import Modes, choose_modes, representative_foci, transferred_power
-from exitwave.grids import Grid, choose_band, padded_size
-from exitwave.imaging import form_intensities
-from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.transfer import electron_wavelength, temporal_envelope
+from exitwave.imaging.focal_series import form_intensities
+from exitwave.imaging.focal_spread import (
+    Modes,
+    choose_modes,
+    representative_foci,
+    transferred_power,
+)
+from exitwave.imaging.grids import Grid, choose_band, padded_size
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.imaging.transfer import electron_wavelength, temporal_envelope
 
 TOLERANCE = 1e-3
 INCOHERENT = replace(MEDIAN, defocus=(60.0,), sampling=0.1, focal_spread_model="incoherent")

@@ -20,14 +20,18 @@ from reference import (
 from test_real_rows import SAMPLE
 from threadpoolctl import threadpool_limits
 
-from exitwave import fourier_multislice
-from exitwave.atomic_scattering import known_elements, published_parameters, scattering_factor
 from exitwave.config import Multislice, Structure
 from exitwave.errors import SpecimenError
-from exitwave.materials import read_materials
-from exitwave.multislice import exit_wave, stored_points
-from exitwave.specimens import build_specimen
-from exitwave.thermal import displaced
+from exitwave.materials.material import read_materials
+from exitwave.multislice import fourier as fourier_multislice
+from exitwave.multislice.atomic_scattering import (
+    known_elements,
+    published_parameters,
+    scattering_factor,
+)
+from exitwave.multislice.exit_wave import exit_wave, stored_points
+from exitwave.multislice.thermal import displaced
+from exitwave.specimens.build import build_specimen
 
 PARAMETRIZATIONS = {
     "lobato": abtem.parametrizations.LobatoParametrization,

@@ -10,13 +10,18 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from exitwave.config.models import Microscope
-from exitwave.detector import detector_window
 from exitwave.errors import ExitwaveError
-from exitwave.focal_spread import choose_modes
-from exitwave.grids import Band, Grid, choose_band, choose_grid, padded_size
-from exitwave.imaging import RenderedSeries, form_intensities, render_series, smear_wave
-from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.transfer import electron_wavelength, transfer_function
+from exitwave.imaging.detector import detector_window
+from exitwave.imaging.focal_series import (
+    RenderedSeries,
+    form_intensities,
+    render_series,
+    smear_wave,
+)
+from exitwave.imaging.focal_spread import choose_modes
+from exitwave.imaging.grids import Band, Grid, choose_band, choose_grid, padded_size
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.imaging.transfer import electron_wavelength, transfer_function
 
 BOX, WAVE_SAMPLING = 38.4, 0.1
 IMAGE_PX = 352

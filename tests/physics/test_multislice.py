@@ -7,9 +7,9 @@ from ase import Atoms
 from clusters import BOX, specimen
 from reference import propagated, relative_error
 
-from exitwave.atomic_scattering import known_elements
 from exitwave.config import Multislice
-from exitwave.multislice import (
+from exitwave.multislice.atomic_scattering import known_elements
+from exitwave.multislice.exit_wave import (
     crop_band,
     exit_wave,
     fast_even_size,

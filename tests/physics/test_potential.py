@@ -6,9 +6,9 @@ import pytest
 from ase import Atoms
 from scipy import constants
 
-from exitwave import multislice
 from exitwave.config import Multislice
-from exitwave.multislice import smearing_width
+from exitwave.multislice import exit_wave as multislice
+from exitwave.multislice.exit_wave import smearing_width
 
 BOX = 10.0
 

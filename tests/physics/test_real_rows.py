@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from exitwave.atomic_scattering import known_elements
 from exitwave.config import Multislice, Structure
 from exitwave.errors import SpecimenError
-from exitwave.materials import read_materials
-from exitwave.specimens import build_specimen
+from exitwave.materials.material import read_materials
+from exitwave.multislice.atomic_scattering import known_elements
+from exitwave.specimens.build import build_specimen
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "c2db"
 SAMPLE = Path(os.environ.get("EXITWAVE_C2DB", SHARED)) / "c2db_sample_3000.db"

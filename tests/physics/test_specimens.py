@@ -6,10 +6,10 @@ from ase.build import graphene, mx2
 
 from exitwave.config import Structure
 from exitwave.errors import SpecimenError
-from exitwave.flakes import cut_flake, draw_outline, remove_defects
-from exitwave.materials import read_materials
+from exitwave.materials.material import read_materials
 from exitwave.seeds import generator
-from exitwave.specimens import build_specimen
+from exitwave.specimens.build import build_specimen
+from exitwave.specimens.flakes import cut_flake, draw_outline, remove_defects
 
 PERFECT = Structure(vacancy_share=0, hole_share=0, position_noise_angstrom=0, tilt_degrees=(0, 0))
 

@@ -9,10 +9,10 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from exitwave.config import Multislice, Structure
-from exitwave.materials import read_materials
-from exitwave.multislice import slice_thicknesses
-from exitwave.specimens import FLAKE, SUPPORT, build_specimen
-from exitwave.supports import graphite
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import slice_thicknesses
+from exitwave.specimens.build import FLAKE, SUPPORT, build_specimen
+from exitwave.specimens.supports import graphite
 
 STILL = {
     "vacancy_share": 0,

@@ -5,13 +5,13 @@ import pytest
 from scipy.spatial import cKDTree
 
 from exitwave.config import Structure
-from exitwave.disordered import CLOSEST, carbon_count, carbon_network, hydrocarbon
 from exitwave.errors import SpecimenError
-from exitwave.flakes import draw_outline
-from exitwave.materials import read_materials
+from exitwave.materials.material import read_materials
 from exitwave.seeds import generator
-from exitwave.specimens import CONTAMINATION, FLAKE, SUPPORT, build_specimen
-from exitwave.supports import graphite
+from exitwave.specimens.build import CONTAMINATION, FLAKE, SUPPORT, build_specimen
+from exitwave.specimens.disordered import CLOSEST, carbon_count, carbon_network, hydrocarbon
+from exitwave.specimens.flakes import draw_outline
+from exitwave.specimens.supports import graphite
 
 STILL = {
     "vacancy_share": 0,

@@ -6,15 +6,15 @@ from ase import Atoms
 
 from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
-from exitwave.multislice import exit_wave, mean_square_displacement, smearing_width
-from exitwave.seeds import generator
-from exitwave.specimens import Specimen
-from exitwave.thermal import (
+from exitwave.multislice.exit_wave import exit_wave, mean_square_displacement, smearing_width
+from exitwave.multislice.thermal import (
     displaced,
     displacement_widths,
     frozen_phonon_waves,
     thermal_exit_wave,
 )
+from exitwave.seeds import generator
+from exitwave.specimens.build import Specimen
 
 BOX = 9.6
 COARSE = {
@@ -182,7 +182,7 @@ def test_smeared_is_the_default_and_leaves_the_draws_alone(carbon):
 def test_a_wave_without_smearing_is_abtems():
     import abtem
 
-    from exitwave.multislice import crop_band
+    from exitwave.multislice.exit_wave import crop_band
 
     settings = phonons(1, exit_distance_angstrom=0.25)
     wave = exit_wave(specimen([16], [[4.8, 4.8, 0.0]]), settings)

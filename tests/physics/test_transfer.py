@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from exitwave.config.models import Microscope
-from exitwave.grids import padded_size
-from exitwave.microscope import MicroscopeDraw, draw_microscope
-from exitwave.transfer import (
+from exitwave.imaging.grids import padded_size
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.imaging.transfer import (
     aberration_phase,
     blur_envelope,
     defocus_phase,

@@ -11,7 +11,7 @@ from real_waves import scattered_wave
 from test_imaging import CORNER, wrapping
 
 from exitwave.config.models import Microscope
-from exitwave.microscope import draw_microscope
+from exitwave.imaging.microscope import draw_microscope
 
 
 def test_the_median_draw_of_table_1_keeps_its_fringes() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from crystal_columns import no_vacancies
 from numpy.typing import NDArray
 
-from exitwave.provenance import attributes
-from exitwave.schemas import EPOCH
-from exitwave.store import StoreWriter
+from exitwave.files.schemas import EPOCH
+from exitwave.files.store import StoreWriter
+from exitwave.provenance.attributes import attributes
 
 SAMPLING = 0.2
 

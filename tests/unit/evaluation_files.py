@@ -12,11 +12,11 @@ from crystal_columns import no_vacancies
 from numpy.typing import NDArray
 
 from exitwave.config import parse_config
-from exitwave.config.specs import evaluate_spec, render_spec
-from exitwave.provenance import attributes
-from exitwave.schemas import EPOCH
-from exitwave.store import StoreReader, StoreWriter
-from exitwave.validation_samples import Predictor
+from exitwave.files.schemas import EPOCH
+from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.provenance.attributes import attributes
+from exitwave.scoring.validation_samples import Predictor
+from exitwave.workflow.specs import evaluate_spec, render_spec
 
 WAVELENGTH = 0.05355  # of 50 keV electrons [Å]
 MATERIALS = (("MoS2", "Mo", "S", 3.18), ("WSe2", "W", "Se", 3.32), ("NbTe2", "Nb", "Te", 3.68))

@@ -10,12 +10,12 @@ import numpy as np
 from crystal_columns import no_vacancies
 from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, write_epoch
 
-from exitwave import plots
-from exitwave.evaluate import evaluate_predictions
-from exitwave.provenance import attributes
-from exitwave.report import DatasetFiles, EvaluationFiles, NetworkFiles
-from exitwave.schemas import EXIT_WAVES
-from exitwave.store import StoreWriter
+from exitwave.figures import evaluations as plots
+from exitwave.files.schemas import EXIT_WAVES
+from exitwave.files.store import StoreWriter
+from exitwave.provenance.attributes import attributes
+from exitwave.stages.evaluate import evaluate_predictions
+from exitwave.stages.report import DatasetFiles, EvaluationFiles, NetworkFiles
 
 FAILED = {
     "material": "NbTe2-0123456789ab",

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from exitwave.catalog import build_catalog
-from exitwave.config import parse_config, specs
-from exitwave.simulate import simulate_exit_waves
+from exitwave.config import parse_config
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 RAW = {
     "datasets": {

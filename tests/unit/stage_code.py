@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from exitwave.config.specs import ALGORITHM_VERSIONS
+from exitwave.workflow.specs import ALGORITHM_VERSIONS
 
 SOURCE = Path(__file__).parents[2] / "src/exitwave"
 RECORD = Path(__file__).with_suffix(".json")
@@ -18,36 +18,34 @@ PYTHON = (3, 11)
 
 # A stage is its module and all that this imports, but for what moves results about without
 # altering them: where and how they are written, which process computes them, how that is told.
-CARRIERS = {
-    "__init__",
-    "atomic_files",
-    "checkpoints",
+CARRIERS = (
+    "config",
     "errors",
-    "inputs",
-    "journal",
-    "layout",
-    "one_writer",
-    "parallel",
+    "files",
+    "networks.checkpoints",
     "provenance",
-    "schemas",
-    "shard_files",
-    "store",
-}
-MODULES = {"plot": "figures"}
+    "tasks",
+    "workflow",
+)
+MODULES = {"plot": "figure"}
 
 
 def stage_modules(stage: str) -> dict[str, str]:
     """Return the digest of each module that determines a stage's results."""
     found: dict[str, str] = {}
-    waiting = [MODULES.get(stage, stage)]
+    waiting = [f"stages.{MODULES.get(stage, stage)}"]
     while waiting:
         name = waiting.pop()
-        if name in found or name in CARRIERS or name.startswith("config"):
+        if name in found or any(f"{name}.".startswith(f"{carrier}.") for carrier in CARRIERS):
             continue
-        tree = ast.parse((SOURCE / f"{name}.py").read_text())
+        tree = ast.parse(_path(name).read_text())
         waiting += _imported(tree)
         found[name] = hashlib.blake2b(_code(tree).encode(), digest_size=8).hexdigest()
     return dict(sorted(found.items()))
+
+
+def _path(name: str) -> Path:
+    return SOURCE / f"{name.replace('.', '/')}.py"
 
 
 def _imported(tree: ast.AST) -> list[str]:
@@ -55,8 +53,8 @@ def _imported(tree: ast.AST) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "exitwave":
             inside = node.module.removeprefix("exitwave").lstrip(".")
-            names += [inside] if inside else [alias.name for alias in node.names]
-    return [name for name in names if (SOURCE / f"{name.split('.')[0]}.py").exists()]
+            names += [inside, *(f"{inside}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name and _path(name).exists()]
 
 
 def _code(tree: ast.AST) -> str:
@@ -100,7 +98,7 @@ def complaints(before: dict, now: dict) -> list[str]:
             sentences.append(
                 f"The code of the stage '{stage}' changed ({', '.join(changed)}) but not its "
                 f"algorithm version {entry['version']}: if any result can differ, raise "
-                f"ALGORITHM_VERSIONS['{stage}'] in src/exitwave/config/specs.py, or users keep "
+                f"ALGORITHM_VERSIONS['{stage}'] in src/exitwave/workflow/specs.py, or users keep "
                 "results of the old code; then run `make stage-code` and commit its record."
             )
         elif changed or old["version"] != entry["version"]:

@@ -13,13 +13,13 @@ import pytest
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from exitwave import catalog
-from exitwave.catalog import build_catalog, element_set
-from exitwave.config import specs
 from exitwave.config.models import Config
 from exitwave.errors import ExitwaveError
-from exitwave.manifest import Manifest, ManifestSample, read_manifest
-from exitwave.materials import Material, read_materials
+from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
+from exitwave.materials.material import Material, read_materials
+from exitwave.stages import catalog
+from exitwave.stages.catalog import build_catalog, element_set
+from exitwave.workflow import specs
 
 CHECKOUT = Path(__file__).parents[2]
 C2DB = Path(os.environ.get("EXITWAVE_C2DB", CHECKOUT.parent / "shared" / "c2db"))

@@ -8,20 +8,21 @@ import pandas as pd
 import pytest
 from small_dataset import RAW
 
-from exitwave.catalog import build_catalog
-from exitwave.compare import (
+from exitwave.config import parse_config
+from exitwave.errors import ExitwaveError
+from exitwave.figures.comparisons import plot_comparison_errors, plot_comparison_example
+from exitwave.figures.style import read_captions
+from exitwave.scoring.examples import read_examples_of
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.compare import (
     WAYS,
     ComparisonExample,
     compare_predictions,
     taken_frames,
 )
-from exitwave.config import parse_config, specs
-from exitwave.errors import ExitwaveError
-from exitwave.examples import read_examples_of
-from exitwave.plot_compare import plot_comparison_errors, plot_comparison_example
-from exitwave.plot_style import read_captions
-from exitwave.render import render_epoch
-from exitwave.simulate import simulate_exit_waves
+from exitwave.stages.render import render_epoch
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 IMAGES = 5
 
@@ -105,7 +106,7 @@ def test_a_blind_network_has_the_error_of_vacuum(done):
 
 
 def test_the_network_gets_the_first_the_middle_and_the_last_image(epoch, tmp_path):
-    from exitwave.store import StoreReader
+    from exitwave.files.store import StoreReader
 
     recorder = Recorder()
     compared(epoch, tmp_path, recorder, iterations=1)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exitwave.config import Multislice, load_config, parse_config, reference, specs
+from exitwave.config import Multislice, load_config, parse_config, reference
 from exitwave.errors import ExitwaveError
+from exitwave.workflow import specs
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -278,7 +279,7 @@ def test_the_paper_is_remade_whole():
 
 def test_the_least_image_of_a_comparison_is_that_of_the_reconstruction():
     from exitwave.config.references import LEAST_CLASSICAL_PX
-    from exitwave.detector import GUARD_PX
+    from exitwave.imaging.detector import GUARD_PX
 
     assert LEAST_CLASSICAL_PX == 2 * GUARD_PX
 

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from exitwave import convergence, plot_convergence
-from exitwave.config import parse_config, specs
-from exitwave.convergence import measure_convergence, on_points, smeared_wave
-from exitwave.convergence_study import Settings, comparisons, read_study
+from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.metrics import blurred
-from exitwave.multislice import crop_band
-from exitwave.plot_style import Caption, read_captions, save_figure
+from exitwave.figures import convergence as plot_convergence
+from exitwave.figures.style import Caption, read_captions, save_figure
+from exitwave.multislice.convergence_study import Settings, comparisons, read_study
+from exitwave.multislice.exit_wave import crop_band
+from exitwave.scoring.metrics import blurred
+from exitwave.stages import convergence
+from exitwave.stages.convergence import measure_convergence, on_points, smeared_wave
+from exitwave.workflow import specs
 
 # 96 points a side, and a reference on 120.
 RAW: dict[str, Any] = {

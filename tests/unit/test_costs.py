@@ -29,23 +29,28 @@ from numpy.typing import NDArray
 from small_dataset import RAW, configuration, make_catalog, make_exit_waves
 from transform_counter import Transform, count_transforms, points
 
-from exitwave import fourier_multislice, imaging, layout, parallel, provenance, render, simulate
-from exitwave.config import Config, Multislice, specs
-from exitwave.detector import detector_window
-from exitwave.focal_spread import Modes
-from exitwave.grids import Band, Grid, choose_grid
-from exitwave.imaging import render_series
-from exitwave.journal import Journal
-from exitwave.microscope import FocalSpreadModel, MicroscopeDraw
-from exitwave.multislice import exit_wave, smearing_width
-from exitwave.parallel import map_tasks
-from exitwave.plan import plan
-from exitwave.schemas import EPOCH
-from exitwave.shard_files import ShardFiles
-from exitwave.simulate import simulate_exit_waves
-from exitwave.specimens import Specimen
-from exitwave.store import StoreReader, StoreWriter
-from exitwave.thermal import thermal_exit_wave
+from exitwave.config import Config, Multislice
+from exitwave.files.journal import Journal
+from exitwave.files.schemas import EPOCH
+from exitwave.files.shard_files import ShardFiles
+from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.imaging import focal_series as imaging
+from exitwave.imaging.detector import detector_window
+from exitwave.imaging.focal_series import render_series
+from exitwave.imaging.focal_spread import Modes
+from exitwave.imaging.grids import Band, Grid, choose_grid
+from exitwave.imaging.microscope import FocalSpreadModel, MicroscopeDraw
+from exitwave.multislice import fourier as fourier_multislice
+from exitwave.multislice.exit_wave import exit_wave, smearing_width
+from exitwave.multislice.thermal import thermal_exit_wave
+from exitwave.provenance import attributes as provenance
+from exitwave.runs.plan import plan
+from exitwave.specimens.build import Specimen
+from exitwave.stages import render, simulate
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.tasks import parallel
+from exitwave.tasks.parallel import map_tasks
+from exitwave.workflow import layout, specs
 
 STEP = 0.4
 SAMPLES = 10

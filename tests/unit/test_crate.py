@@ -2,8 +2,8 @@
 
 import pytest
 
-from exitwave.crate import METADATA, write_crate
 from exitwave.errors import ExitwaveError
+from exitwave.stages.crate import METADATA, write_crate
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ase import Atoms
 from database_files import AT_CENTRE, C2DB, database, layer, molybdenite, needs_c2db
 
 from exitwave.errors import ExitwaveError
-from exitwave.materials import Counts, read_materials
+from exitwave.materials.material import Counts, read_materials
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from small_dataset import configuration
 
-from exitwave import doctor, doctor_files
-from exitwave.doctor import examine, finding_text
-from exitwave.doctor_cluster import Profile, Request, check_slurm, read_profile
-from exitwave.doctor_files import check_disk, check_file_system, existing_parent
-from exitwave.doctor_machine import (
+from exitwave.doctor import examine as doctor
+from exitwave.doctor import files as doctor_files
+from exitwave.doctor.cluster import Profile, Request, check_slurm, read_profile
+from exitwave.doctor.examine import examine, finding_text
+from exitwave.doctor.files import check_disk, check_file_system, existing_parent
+from exitwave.doctor.finding import good, problem
+from exitwave.doctor.machine import (
     LOCK,
     check_cupy,
     check_fft,
@@ -25,7 +27,6 @@ from exitwave.doctor_machine import (
     check_python,
 )
 from exitwave.errors import ExitwaveError
-from exitwave.finding import good, problem
 
 LOCAL_WITH_GPU = Profile(
     Path("profiles/mine/profile.yaml"),
@@ -166,7 +167,7 @@ def test_exit_waves_on_a_gpu_without_cupy():
 
 def test_a_machine_whose_loopback_interface_is_down():
     """A network namespace of its own begins without one."""
-    code = "from exitwave.doctor_machine import check_dask; print(check_dask())"
+    code = "from exitwave.doctor.machine import check_dask; print(check_dask())"
     isolated = ["unshare", "--net", sys.executable, "-c", code]
     done = subprocess.run(isolated, capture_output=True, text=True, timeout=120)
     if "unshare" in done.stderr:

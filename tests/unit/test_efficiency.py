@@ -2,8 +2,8 @@
 
 import pytest
 
-from exitwave.efficiency import efficiency_text, measured_use
 from exitwave.errors import ExitwaveError
+from exitwave.runs.efficiency import efficiency_text, measured_use
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 MORE = "\tjobid\trule_name\twildcards\tparams\tthreads\tcpu_usage\tresources\tinput_size_mb"

@@ -11,18 +11,18 @@ from evaluation_files import CONFIG, oracle, write_epoch
 from scipy.ndimage import gaussian_filter
 
 from exitwave.config import parse_config
-from exitwave.config.specs import ensemble_spec
-from exitwave.ensemble import (
+from exitwave.errors import ExitwaveError
+from exitwave.figures.ensembles import plot_calibration, plot_disagreement
+from exitwave.figures.style import read_captions
+from exitwave.scoring.examples import read_examples_of
+from exitwave.stages.ensemble import (
     EnsembleExample,
     disagreement,
     judge_ensemble,
     judge_predictions,
     specimen_pixels,
 )
-from exitwave.errors import ExitwaveError
-from exitwave.examples import read_examples_of
-from exitwave.plot_ensemble import plot_calibration, plot_disagreement
-from exitwave.plot_style import read_captions
+from exitwave.workflow.specs import ensemble_spec
 
 SAMPLES = 10
 
@@ -241,8 +241,8 @@ def test_wrong_inputs_end_in_a_sentence(epoch, tmp_path):
 
 def test_stored_networks_are_judged(epoch, tmp_path):
     from exitwave.config.models import Network
-    from exitwave.network import build_network
-    from exitwave.trained_network import save_network
+    from exitwave.networks.trained import save_network
+    from exitwave.networks.unet import build_network
 
     folders = []
     for replica in (0, 1):

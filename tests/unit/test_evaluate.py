@@ -13,16 +13,16 @@ import pytest
 from evaluation_files import evaluation_spec, flawed, oracle, write_epoch
 
 from exitwave.errors import ExitwaveError
-from exitwave.evaluate import (
+from exitwave.files.store import StoreReader
+from exitwave.scoring.examples import read_examples
+from exitwave.scoring.metrics import blurred
+from exitwave.scoring.validation_samples import IDENTITY_COLUMNS, Predictor, percentile_rank
+from exitwave.stages.evaluate import (
     evaluate_network,
     evaluate_predictions,
     provenance_of,
     summarize,
 )
-from exitwave.examples import read_examples
-from exitwave.metrics import blurred
-from exitwave.store import StoreReader
-from exitwave.validation_samples import IDENTITY_COLUMNS, Predictor, percentile_rank
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +176,8 @@ def test_broken_predictions_are_told(epoch: Path, tmp_path: Path) -> None:
 
 def test_a_stored_network_is_evaluated(epoch: Path, tmp_path: Path) -> None:
     from exitwave.config.models import Network
-    from exitwave.network import build_network
-    from exitwave.trained_network import save_network
+    from exitwave.networks.trained import save_network
+    from exitwave.networks.unet import build_network
 
     settings = Network(dataset="flakes", channels=(2, 4), convolutions=2)
     save_network(tmp_path / "network", build_network(settings, 3), settings, {})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exitwave.journal import Journal
+from exitwave.files.journal import Journal
 
 
 def record(index):

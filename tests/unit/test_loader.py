@@ -9,9 +9,9 @@ import pytest
 from epoch_files import flip_a_bit_of_an_image, make_series, write_epoch
 
 from exitwave.config import Network
-from exitwave.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.errors import ExitwaveError
-from exitwave.loader import (
+from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
+from exitwave.networks.loader import (
     SYMMETRIES,
     FileOrder,
     SeriesBatches,

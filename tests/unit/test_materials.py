@@ -15,7 +15,7 @@ from database_files import AT_CENTRE, C2DB, database, layer, molybdenite, needs_
 from scipy.spatial.transform import Rotation
 
 from exitwave.errors import ExitwaveError
-from exitwave.materials import Counts, Material, Rejected, read_materials
+from exitwave.materials.material import Counts, Material, Rejected, read_materials
 
 
 def read_one(folder: Path, atoms: Atoms) -> Material:

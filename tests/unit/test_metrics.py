@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exitwave.metrics import blurred, exchange_targets, vacuum, wave_error
+from exitwave.scoring.metrics import blurred, exchange_targets, vacuum, wave_error
 
 
 def test_errors_by_hand() -> None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from exitwave.config.models import Microscope
 from exitwave.errors import ExitwaveError
-from exitwave.microscope import MicroscopeDraw, draw_microscope
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
 
 DRAWS = 10_000
 

@@ -5,8 +5,8 @@ import pytest
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
-from exitwave.materials import read_materials
-from exitwave.monolayers import Monolayer, monolayers
+from exitwave.materials.material import read_materials
+from exitwave.materials.monolayers import Monolayer, monolayers
 
 TABLE = {entry.name: entry for entry in monolayers()}
 EVERY = pytest.mark.parametrize("entry", monolayers(), ids=lambda entry: entry.name)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from small_dataset import configuration, make_exit_waves
 
-from exitwave.config import parse_config, specs
+from exitwave.config import parse_config
 from exitwave.config.mtf_curve import read_mtf_curve
 from exitwave.errors import ExitwaveError
-from exitwave.plot_datasets import plot_dataset
-from exitwave.render import render_epoch
-from exitwave.store import StoreReader, check_store
+from exitwave.figures.datasets import plot_dataset
+from exitwave.files.store import StoreReader, check_store
+from exitwave.stages.render import render_epoch
+from exitwave.workflow import specs
 
 CURVE = ((0.0, 1.0), (0.5, 0.6), (1.0, 0.25))
 

@@ -16,11 +16,12 @@ from database_files import AT_CENTRE, database, layer, molybdenite
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from exitwave.catalog import build_catalog
-from exitwave.config import load_config, parse_config, specs
+from exitwave.config import load_config, parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.manifest import read_manifest
-from exitwave.materials import read_materials
+from exitwave.materials.manifest import read_manifest
+from exitwave.materials.material import read_materials
+from exitwave.stages.catalog import build_catalog
+from exitwave.workflow import specs
 
 ROOT = Path(__file__).parents[2]
 FIXED = settings(

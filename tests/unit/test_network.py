@@ -8,8 +8,8 @@ import pytest
 from epoch_files import make_series
 
 from exitwave.config import Network
-from exitwave.network import build_network, size_factor
-from exitwave.normalization import normalize_series
+from exitwave.networks.normalization import normalize_series
+from exitwave.networks.unet import build_network, size_factor
 
 
 def settings(**values) -> Network:

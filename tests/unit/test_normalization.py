@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from exitwave.errors import ExitwaveError
-from exitwave.normalization import normalize_series
+from exitwave.networks.normalization import normalize_series
 
 
 @pytest.fixture

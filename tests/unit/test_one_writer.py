@@ -8,15 +8,15 @@ import time
 import pytest
 from small_dataset import configuration, make_catalog
 
-from exitwave import one_writer as module
-from exitwave.config import specs
 from exitwave.errors import ExitwaveError
-from exitwave.one_writer import one_writer
+from exitwave.files import lock as module
+from exitwave.files.lock import one_writer
+from exitwave.workflow import specs
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from exitwave.one_writer import one_writer
+from exitwave.files.lock import one_writer
 with one_writer(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

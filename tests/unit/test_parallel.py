@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from exitwave.errors import ExitwaveError
-from exitwave.parallel import ahead, map_tasks
+from exitwave.tasks.parallel import ahead, map_tasks
 
 
 def work(task):

@@ -9,7 +9,7 @@ import pytest
 from evaluation_files import gaussian_wave
 from numpy.typing import NDArray
 
-from exitwave.peaks import (
+from exitwave.scoring.peaks import (
     Peaks,
     find_peaks,
     match_peaks,

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from small_dataset import configuration, make_exit_waves
 
-from exitwave import cost
-from exitwave.config import Multislice, load_config, specs
-from exitwave.plan import NEW, as_json, changes, plan, plan_table
+from exitwave.config import Multislice, load_config
+from exitwave.runs import cost
+from exitwave.runs.plan import NEW, as_json, changes, plan, plan_table
+from exitwave.workflow import specs
 
 
 def test_a_new_run_makes_everything(tmp_path):

@@ -12,12 +12,12 @@ import pytest
 from evaluation_files import evaluation_spec, flawed, oracle, write_epoch
 from matplotlib.image import imread
 
-from exitwave import plot_argand, plot_datasets, plot_examples, plots
 from exitwave.errors import ExitwaveError
-from exitwave.evaluate import evaluate_predictions
-from exitwave.examples import Example, read_examples
-from exitwave.peaks import Peaks
-from exitwave.plot_style import (
+from exitwave.figures import argand as plot_argand
+from exitwave.figures import datasets as plot_datasets
+from exitwave.figures import evaluations as plots
+from exitwave.figures import samples as plot_examples
+from exitwave.figures.style import (
     Caption,
     dose_text,
     element_colours,
@@ -28,6 +28,9 @@ from exitwave.plot_style import (
     save_figure,
     signed,
 )
+from exitwave.scoring.examples import Example, read_examples
+from exitwave.scoring.peaks import Peaks
+from exitwave.stages.evaluate import evaluate_predictions
 
 TOLERANCE_INCH = 0.02
 

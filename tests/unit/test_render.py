@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from small_dataset import configuration, make_exit_waves
 
-from exitwave.config import specs
 from exitwave.errors import ExitwaveError
-from exitwave.render import render_epoch
-from exitwave.store import StoreReader, StoreWriter, check_store, content_digest
+from exitwave.files.store import StoreReader, StoreWriter, check_store, content_digest
+from exitwave.stages.render import render_epoch
+from exitwave.workflow import specs
 
 
 @pytest.fixture(scope="module")

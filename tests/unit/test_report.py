@@ -13,10 +13,10 @@ import pytest
 from report_files import FAILED, ReportFiles, write_files
 
 from exitwave.errors import ExitwaveError
-from exitwave.report import write_report
-from exitwave.report_costs import cost_table
-from exitwave.report_datasets import element_set
-from exitwave.report_layout import Cell, Table, anchor, byte_size, count, duration
+from exitwave.report.blocks import Cell, Table, anchor, byte_size, count, duration
+from exitwave.report.costs import cost_table
+from exitwave.report.datasets import element_set
+from exitwave.stages.report import write_report
 
 VOID = {"meta", "img", "br", "link", "hr"}
 

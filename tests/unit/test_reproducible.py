@@ -3,11 +3,11 @@
 import pytest
 from small_dataset import configuration
 
-from exitwave.catalog import build_catalog
-from exitwave.config import specs
-from exitwave.render import render_epoch
-from exitwave.simulate import simulate_exit_waves
-from exitwave.store import StoreReader, content_digest
+from exitwave.files.store import StoreReader, content_digest
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.render import render_epoch
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 
 def made(folder, shards, workers, backwards=False):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exitwave.row_blocks import active_rows, blocks
+from exitwave.multislice.row_blocks import active_rows, blocks
 
 
 def test_rows_within_reach_are_active_across_the_border():

@@ -6,11 +6,11 @@ import os
 import pytest
 from small_dataset import configuration
 
-from exitwave.catalog import build_catalog
-from exitwave.config import specs
-from exitwave.shard_files import ShardFiles
-from exitwave.simulate import simulate_exit_waves
-from exitwave.store import StoreReader
+from exitwave.files.shard_files import ShardFiles
+from exitwave.files.store import StoreReader
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 SAMPLES = 10
 

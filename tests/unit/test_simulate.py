@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from small_dataset import configuration, make_catalog, make_exit_waves
 
-from exitwave import simulate
-from exitwave.config import specs
 from exitwave.errors import ExitwaveError, SpecimenError
-from exitwave.shard_files import ShardFiles
-from exitwave.simulate import simulate_exit_waves
-from exitwave.store import StoreReader, check_store, content_digest
+from exitwave.files.shard_files import ShardFiles
+from exitwave.files.store import StoreReader, check_store, content_digest
+from exitwave.stages import simulate
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 SAMPLES = 10
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exitwave.doctor_cluster import read_profile
+from exitwave.doctor.cluster import read_profile
+from exitwave.doctor.slurm_site import Site, read_site
 from exitwave.errors import ExitwaveError
-from exitwave.slurm_site import Site, read_site
-from exitwave.worker_jobs import own_job
+from exitwave.tasks.worker_jobs import own_job
 
 PROFILES = Path(__file__).parents[2] / "profiles/slurm"
 
@@ -23,7 +23,7 @@ def site(tmp_path, monkeypatch):
 
 def test_without_a_file_all_is_left_to_slurm(monkeypatch, tmp_path):
     monkeypatch.delenv("EXITWAVE_SLURM_SITE", raising=False)
-    monkeypatch.setattr("exitwave.slurm_site.SITE", tmp_path / "absent.yaml")
+    monkeypatch.setattr("exitwave.doctor.slurm_site.SITE", tmp_path / "absent.yaml")
     assert read_site() == Site()
 
 

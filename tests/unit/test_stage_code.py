@@ -16,18 +16,20 @@ def test_the_code_of_every_stage_is_the_recorded_one():
 
 
 def test_a_stage_is_all_that_determines_its_results():
-    assert {"specimens", "multislice", "seeds"} <= set(stage_modules("simulate"))
-    assert {"imaging", "transfer", "detector", "microscope"} <= set(stage_modules("render"))
-    assert "imaging" not in stage_modules("simulate")
-    assert "multislice" not in stage_modules("train")
+    assert {"specimens.build", "multislice.exit_wave", "seeds"} <= set(stage_modules("simulate"))
+    assert {
+        f"imaging.{name}" for name in ("focal_series", "transfer", "detector", "microscope")
+    } <= set(stage_modules("render"))
+    assert "imaging.focal_series" not in stage_modules("simulate")
+    assert "multislice.exit_wave" not in stage_modules("train")
 
 
 def test_a_change_without_a_new_version_is_named():
     before = present()
     now = copy.deepcopy(before)
-    now["render"]["modules"]["imaging"] = "changed"
+    now["render"]["modules"]["imaging.focal_series"] = "changed"
     (sentence,) = complaints(before, now)
-    assert "'render' changed (imaging)" in sentence
+    assert "'render' changed (imaging.focal_series)" in sentence
     assert "ALGORITHM_VERSIONS['render']" in sentence
     now["render"]["version"] += 1
     assert "make stage-code" in complaints(before, now)[0]

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 from small_dataset import RAW, configuration
 
-from exitwave.catalog import build_catalog
-from exitwave.checkpoints import EpochRecord
-from exitwave.config import parse_config, specs
-from exitwave.journal import count_samples
-from exitwave.manifest import read_manifest
-from exitwave.progress import dataset_progress, network_progress
-from exitwave.run_log import newest_run, read_run
-from exitwave.shard_files import ShardFiles
-from exitwave.simulate import simulate_exit_waves
-from exitwave.status import status_text
-from exitwave.store import StoreReader
+from exitwave.config import parse_config
+from exitwave.files.journal import count_samples
+from exitwave.files.shard_files import ShardFiles
+from exitwave.files.store import StoreReader
+from exitwave.materials.manifest import read_manifest
+from exitwave.networks.checkpoints import EpochRecord
+from exitwave.runs.progress import dataset_progress, network_progress
+from exitwave.runs.snakemake_log import newest_run, read_run
+from exitwave.runs.status import status_text
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.workflow import specs
 
 FOURIER = {**RAW["datasets"]["small"]["multislice"], "method": "fourier"}
 

@@ -10,16 +10,16 @@ import pytest
 from crystal_columns import vacancies
 
 import exitwave
-from exitwave import provenance
 from exitwave.errors import ExitwaveError
-from exitwave.schemas import EPOCH, EXIT_WAVES
-from exitwave.store import (
+from exitwave.files.schemas import EPOCH, EXIT_WAVES
+from exitwave.files.store import (
     StoreReader,
     StoreWriter,
     check_store,
     content_digest,
     write_error,
 )
+from exitwave.provenance import attributes as provenance
 
 SIZE = 16
 
@@ -71,7 +71,7 @@ def test_what_was_written_is_read(tmp_path, places, at_once):
 
 
 def test_a_reader_of_one_sample_need_not_read_nor_keep_the_atoms_of_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("exitwave.store._ATOMS_IN_CHUNK", 4)
+    monkeypatch.setattr("exitwave.files.store._ATOMS_IN_CHUNK", 4)
     with StoreReader(write(tmp_path / "a.nc")) as reader:
         assert reader.sizes["atom"] == 6
         assert reader._file["atom_position"].chunking() == [4, 3]
@@ -82,7 +82,7 @@ def test_a_reader_of_one_sample_need_not_read_nor_keep_the_atoms_of_all(tmp_path
 
 
 def test_readers_of_one_file_share_a_handle_until_the_last_is_closed(tmp_path):
-    """HDF5 would crash, see `exitwave.store.open_file`."""
+    """HDF5 would crash, see `exitwave.files.store.open_file`."""
     path = write(tmp_path / "a.nc")
     first, second = StoreReader(path), StoreReader(path)
     for _ in range(3):

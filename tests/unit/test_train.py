@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 from epoch_files import SAMPLING, flip_a_bit_of_an_image, make_series, write_epoch
 
-from exitwave import checkpoints as checkpoints_module
-from exitwave import train
-from exitwave.checkpoints import Checkpoints, EpochRecord
 from exitwave.config import Config, Network
-from exitwave.config.specs import train_spec
 from exitwave.errors import ExitwaveError
-from exitwave.train import train_network
-from exitwave.trained_network import load_network, predict_waves
+from exitwave.networks import checkpoints as checkpoints_module
+from exitwave.networks.checkpoints import Checkpoints, EpochRecord
+from exitwave.networks.trained import load_network, predict_waves
+from exitwave.stages import train
+from exitwave.stages.train import train_network
+from exitwave.workflow.specs import train_spec
 
 RUN = "import sys, exitwave.cli; sys.exit(exitwave.cli.main(sys.argv[1:]))"
 
@@ -336,8 +336,8 @@ def test_a_broken_network_is_named(name, trained, tmp_path):
 JAX = """
 import json, sys
 from pathlib import Path
-from exitwave.train import train_network
-from exitwave.trained_network import load_network, predict_waves
+from exitwave.stages.train import train_network
+from exitwave.networks.trained import load_network, predict_waves
 from epoch_files import make_series
 spec, training, validation, output = sys.argv[1:]
 train_network(spec, json.loads(training), [validation], Path(output))

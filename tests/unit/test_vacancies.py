@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from exitwave.config import Structure
-from exitwave.materials import read_materials
-from exitwave.metrics import vacuum
-from exitwave.specimens import build_specimen
-from exitwave.vacancies import (
+from exitwave.materials.material import read_materials
+from exitwave.scoring.metrics import vacuum
+from exitwave.scoring.vacancies import (
     column_sites,
     count_vacancies,
     missing_columns,
     precision_and_recall,
 )
+from exitwave.specimens.build import build_specimen
 
 SAMPLING = 0.15
 SIZE = 256

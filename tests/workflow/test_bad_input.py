@@ -6,7 +6,8 @@ import sys
 import pytest
 from factory import ROOT, SNAKEMAKE, TINY, Factory, exitwave
 
-from exitwave.config import parse_config, specs
+from exitwave.config import parse_config
+from exitwave.workflow import specs
 
 
 def sentence(done, expected):

@@ -8,8 +8,8 @@ from ase import Atoms
 from ase.db import connect
 from factory import TINY, Factory, exitwave
 
-from exitwave.monolayers import monolayers
-from exitwave.store import StoreReader
+from exitwave.files.store import StoreReader
+from exitwave.materials.monolayers import monolayers
 
 GOOD = 195
 BAD = {

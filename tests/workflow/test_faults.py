@@ -12,9 +12,10 @@ import pytest
 from factory import EXITWAVE, ROOT, TINY, Factory, executed, exitwave
 from test_rerun import write_database
 
-from exitwave.config import parse_config, specs
-from exitwave.monolayers import monolayers
-from exitwave.store import StoreReader, content_digest
+from exitwave.config import parse_config
+from exitwave.files.store import StoreReader, content_digest
+from exitwave.materials.monolayers import monolayers
+from exitwave.workflow import specs
 
 EPOCH = "results/tiny/epochs/2_images/training/00.nc"
 THREADS = ("--set-threads", "simulate_exit_waves=1", "render_epoch=1")

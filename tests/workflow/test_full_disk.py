@@ -5,8 +5,9 @@ import subprocess
 import pytest
 from factory import TINY, exitwave
 
-from exitwave.catalog import build_catalog
-from exitwave.config import parse_config, specs
+from exitwave.config import parse_config
+from exitwave.stages.catalog import build_catalog
+from exitwave.workflow import specs
 
 
 @pytest.fixture

@@ -10,16 +10,17 @@ import pytest
 from ase.db import connect
 from factory import TINY
 
-from exitwave.catalog import build_catalog
 from exitwave.cli import main
-from exitwave.config import parse_config, specs
-from exitwave.evaluate import evaluate_network
-from exitwave.inputs import of_file
-from exitwave.monolayers import monolayers
-from exitwave.render import render_epoch
-from exitwave.simulate import simulate_exit_waves
-from exitwave.store import content_digest
-from exitwave.train import train_network
+from exitwave.config import parse_config
+from exitwave.files.store import content_digest
+from exitwave.materials.monolayers import monolayers
+from exitwave.provenance.inputs import of_file
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.evaluate import evaluate_network
+from exitwave.stages.render import render_epoch
+from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.stages.train import train_network
+from exitwave.workflow import specs
 
 pytestmark = pytest.mark.timeout(600)
 

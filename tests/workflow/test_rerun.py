@@ -14,9 +14,9 @@ import yaml
 from ase.db import connect
 from factory import EXITWAVE, ROOT, Factory, executed
 
-from exitwave.config.specs import ALGORITHM_VERSIONS
-from exitwave.monolayers import monolayers
-from exitwave.store import StoreReader
+from exitwave.files.store import StoreReader
+from exitwave.materials.monolayers import monolayers
+from exitwave.workflow.specs import ALGORITHM_VERSIONS
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -165,7 +165,7 @@ def test_a_checkout_that_changes_times_reruns_nothing(factory, checkout):
 
 
 def test_a_new_algorithm_version_reruns_its_stage_and_what_follows(factory, checkout):
-    source = checkout / "src/exitwave/config/specs.py"
+    source = checkout / "src/exitwave/workflow/specs.py"
     text = source.read_text()
     present = f'"render": {ALGORITHM_VERSIONS["render"]},'
     assert present in text

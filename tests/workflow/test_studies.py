@@ -10,7 +10,7 @@ import sys
 import pytest
 from factory import TINY, Factory, exitwave
 
-from exitwave.plot_style import read_captions
+from exitwave.figures.style import read_captions
 
 STUDIES = {
     "networks": {

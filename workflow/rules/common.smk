@@ -6,8 +6,9 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from exitwave import layout
-from exitwave.config import parse_config, specs
+from exitwave.workflow import layout
+from exitwave.config import parse_config
+from exitwave.workflow import specs
 from exitwave.errors import ExitwaveError
 
 # The rules call `exitwave`, also where snakemake was started without activating its environment. A
@@ -37,7 +38,7 @@ submits = (
     and workflow.exec_mode == ExecMode.DEFAULT
 )
 if submits and not workflow.output_settings.dryrun and shutil.which("scontrol"):
-    from exitwave.doctor_cluster import require_controller
+    from exitwave.doctor.cluster import require_controller
 
     try:
         require_controller()
@@ -49,7 +50,7 @@ def require_cluster():
     """Say before the first job is submitted what Slurm would not say, or only in each job's log."""
     if workflow.executor_plugin.name != "slurm":
         return
-    from exitwave.doctor_cluster import Request, require_slurm
+    from exitwave.doctor.cluster import Request, require_slurm
 
     submitted = {job.rule for job in workflow.dag.needrun_jobs() if not job.is_local}
     if any(job.rule.name == "build_catalog" for job in workflow.dag.needrun_jobs()):

@@ -25,7 +25,7 @@ RESERVED_NAMES = (
 
 
 LEAST_CLASSICAL_PX = 32
-"""Twice `exitwave.detector.GUARD_PX`."""
+"""Twice `exitwave.imaging.detector.GUARD_PX`."""
 
 
 def check_names(config: Config) -> None:

@@ -1,0 +1,1 @@
+"""The doctor: whether all is here that a run needs."""

@@ -1,0 +1,1 @@
+"""Figures: pictures with captions, each kind in a module of its own."""

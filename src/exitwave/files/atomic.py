@@ -1,0 +1,40 @@
+"""Write files so that a file under its final name is always complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from exitwave.files.store import write_error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; afterwards it takes the place of ``path``.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file cannot be written; what lay under the name before is then untouched.
+    """
+    # The ending stays last, since Keras goes by it.
+    temporary = path.with_name(f".tmp_{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the content of a text file."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Images: a drawn microscope, lenses and camera make focal series of exit waves."""

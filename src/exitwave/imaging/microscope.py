@@ -1,0 +1,163 @@
+"""The microscope of one focal series, drawn between the limits of Table 1 of the paper.
+
+>>> from exitwave.config.models import Microscope
+>>> draw = draw_microscope(Microscope(), 50.0, images=3, rng=np.random.default_rng(1))
+>>> len(draw.defocus)
+3
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exitwave.config.models import Microscope
+from exitwave.config.mtf_curve import MtfCurve
+from exitwave.errors import ExitwaveError
+
+FrequencyUnit = Literal["nyquist", "per_angstrom", "cycles_per_pixel"]
+FocalSpreadModel = Literal["quasi_coherent", "incoherent"]
+
+ANGSTROM_PER_MICROMETRE = 1e4
+
+
+@dataclass(frozen=True)
+class MicroscopeDraw:
+    """All parameters of one focal series; signs and angles are abTEM's.
+
+    Attributes
+    ----------
+    dose : float
+        Electrons per area of each image [Å⁻²].
+    defocus : tuple of float
+        Defocus of each image [Å]; positive is underfocus, C10 = -defocus.
+    spherical_aberration : float
+        C30 [Å].
+    astigmatism, astigmatism_angle : float
+        Amplitude C12 [Å] and angle phi12 [rad] of the two-fold astigmatism.
+    coma, coma_angle : float
+        Amplitude C21 [Å] and angle phi21 [rad] of the axial coma.
+    focal_spread : float
+        1/e width of the distribution of foci [Å].
+    blur : float
+        B of the envelope exp(-B² k² / 2) [Å].
+    sampling : float
+        Side of a pixel as drawn [Å]; that of the image lies within 0.2 % of it.
+    mtf_c1, mtf_c2, mtf_c3 : float
+        Parameters of `exitwave.imaging.detector.mtf`; drawn, but without effect where there is an
+        ``mtf_curve``.
+    energy_kev : float
+        Kinetic energy of the electrons [keV].
+    mtf_frequency_unit : {'nyquist', 'per_angstrom', 'cycles_per_pixel'}
+        Unit of the frequency in the modulation transfer function.
+    focal_spread_model : {'quasi_coherent', 'incoherent'}
+        An envelope on the wave, or an average of intensities over foci.
+    mtf_curve : tuple of (float, float), optional
+        Measured modulation transfer function, which takes the place of the formula; see
+        `exitwave.config.mtf_curve`.
+
+    Angles are measured from x (along a row) towards y (down a column).
+    """
+
+    dose: float
+    defocus: tuple[float, ...]
+    spherical_aberration: float
+    astigmatism: float
+    astigmatism_angle: float
+    coma: float
+    coma_angle: float
+    focal_spread: float
+    blur: float
+    sampling: float
+    mtf_c1: float
+    mtf_c2: float
+    mtf_c3: float
+    energy_kev: float
+    mtf_frequency_unit: FrequencyUnit
+    focal_spread_model: FocalSpreadModel = "quasi_coherent"
+    mtf_curve: MtfCurve | None = None
+
+
+def draw_microscope(
+    limits: Microscope, energy_kev: float, images: int, rng: np.random.Generator
+) -> MicroscopeDraw:
+    """Draw the microscope of a series: Table 1 of the paper, uniform but for the dose.
+
+    The dose is log-uniform. The order of the draws is fixed and the steps of the defocus come
+    last, so series of one, two or more images drawn from equal generators differ in their defoci
+    only.
+
+    Parameters
+    ----------
+    limits : Microscope
+        Limits of each parameter.
+    energy_kev : float
+        Kinetic energy of the electrons [keV].
+    images : int
+        Images in the series.
+    rng : numpy.random.Generator
+        Source of the draws.
+
+    Raises
+    ------
+    ExitwaveError
+        Where a series need not fit between the limits of the defocus.
+    """
+    turn = (0.0, 2 * np.pi)
+    dose = 10.0 ** rng.uniform(*limits.dose_log10_per_square_angstrom)
+    spherical_aberration = ANGSTROM_PER_MICROMETRE * rng.uniform(
+        *limits.spherical_aberration_micrometre
+    )
+    return MicroscopeDraw(
+        dose=dose,
+        spherical_aberration=spherical_aberration,
+        # Keyword arguments are evaluated in the order in which they stand here.
+        astigmatism=rng.uniform(*limits.astigmatism_angstrom),
+        astigmatism_angle=rng.uniform(*turn),
+        coma=rng.uniform(*limits.coma_angstrom),
+        coma_angle=rng.uniform(*turn),
+        focal_spread=rng.uniform(*limits.focal_spread_angstrom),
+        blur=rng.uniform(*limits.blur_angstrom),
+        sampling=rng.uniform(*limits.sampling_angstrom),
+        mtf_c1=rng.uniform(*limits.mtf_c1),
+        mtf_c2=rng.uniform(*limits.mtf_c2),
+        mtf_c3=rng.uniform(*limits.mtf_c3),
+        defocus=_draw_defocus(limits, images, rng),
+        energy_kev=energy_kev,
+        mtf_frequency_unit=limits.mtf_frequency_unit,
+        focal_spread_model=limits.focal_spread_model,
+        mtf_curve=limits.mtf_curve,
+    )
+
+
+def _draw_defocus(limits: Microscope, images: int, rng: np.random.Generator) -> tuple[float, ...]:
+    """Draw the defoci of a series, increasing from the first image to the last [Å].
+
+    The nominal steps share out ``defocus_range_angstrom`` evenly, whatever their number; each is
+    off by its own error. The first defocus is uniform over all values that keep the whole series
+    between the limits.
+    """
+    if images < 1:
+        raise ExitwaveError(f"A focal series of {images} images was asked for; take 1 or more.")
+    lowest, highest = limits.defocus_angstrom
+    steps = images - 1
+    total = limits.defocus_range_angstrom if steps else 0.0
+    error = limits.defocus_step_error_angstrom
+    if total + steps * error > highest - lowest:
+        raise ExitwaveError(
+            f"A focal series of {images} images over {total:g} Å, with steps off by up to "
+            f"{error:g} Å, does not fit between the defoci {lowest:g} and {highest:g} Å; widen "
+            "microscope.defocus_angstrom, or lower defocus_range_angstrom or "
+            "defocus_step_error_angstrom."
+        )
+    fraction = rng.uniform()
+    offsets: NDArray[np.float64] = np.zeros(images)
+    if steps:
+        offsets[1:] = np.cumsum(total / steps + rng.uniform(-error, error, size=steps))
+    # A step may run backwards where its error is larger than the step itself.
+    least, most = lowest - offsets.min(), highest - offsets.max()
+    defocus = np.clip(least + fraction * (most - least) + offsets, lowest, highest)
+    return tuple(float(value) for value in defocus)

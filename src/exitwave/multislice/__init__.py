@@ -1,0 +1,1 @@
+"""Exit waves: the electron wave through a specimen, by abTEM or in Fourier space."""

@@ -1,0 +1,127 @@
+"""Thermal motion: smeared potentials as in the paper, or frozen phonons.
+
+Frozen phonons are an Einstein model: in each configuration every atom is displaced by itself, by a
+Gaussian along each axis, and the electron, which passes in less than 1e-16 s, meets atoms at rest
+(R. F. Loane, P. Xu and J. Silcox, Acta Cryst. A 47 (1991) 267). The wave that is kept is the
+*coherent mean* over the configurations, the elastic wave; smeared potentials approximate the same
+(D. Van Dyck, Ultramicroscopy 109 (2009) 677). A real image is the mean of the *intensities*, so an
+image formed from the mean wave lacks the thermal diffuse background.
+
+>>> wave = thermal_exit_wave(specimen, settings, lambda number: generator(seed, "phonons", number))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from ase.data import atomic_masses, chemical_symbols
+from numpy.typing import NDArray
+
+from exitwave.config.models import Multislice
+from exitwave.errors import SpecimenError
+from exitwave.multislice.exit_wave import exit_wave, mean_square_displacement
+from exitwave.specimens.build import Specimen
+
+
+def displacement_widths(numbers: NDArray[np.int64], settings: Multislice) -> NDArray[np.float64]:
+    """Return the standard deviation of each atom's displacement along each axis [Å].
+
+    The root of Eq. (1) of the paper with the mass of the atom's own element, and its own Debye
+    temperature where ``debye_temperatures_kelvin`` names one.
+
+    Parameters
+    ----------
+    numbers : (n,) array
+        Atomic numbers.
+    settings : Multislice
+        Temperatures.
+    """
+    elements, places = np.unique(numbers, return_inverse=True)
+    own = settings.debye_temperatures_kelvin
+    squares = [
+        mean_square_displacement(
+            float(atomic_masses[number]),
+            own.get(chemical_symbols[number], settings.debye_temperature_kelvin),
+            settings.temperature_kelvin,
+        )
+        for number in elements
+    ]
+    return np.asarray(np.sqrt(squares)[places])
+
+
+def displaced(
+    specimen: Specimen, settings: Multislice, rng: np.random.Generator
+) -> tuple[Specimen, Multislice]:
+    """Return one configuration, and the settings with which its wave ends at the common plane.
+
+    The exit plane stays where it is below the lowest atom at rest.
+
+    Raises
+    ------
+    SpecimenError
+        Where an atom comes through the exit plane.
+    """
+    widths = displacement_widths(specimen.numbers, settings)
+    positions = specimen.positions + widths[:, None] * rng.normal(size=specimen.positions.shape)
+    fallen = float(positions[:, 2].max() - specimen.positions[:, 2].max())
+    distance = settings.exit_distance_angstrom - fallen
+    if distance <= 0:
+        raise SpecimenError(
+            f"an atom vibrates through the exit plane, {settings.exit_distance_angstrom:g} Å below "
+            "the lowest one at rest; raise exit_distance_angstrom or lower temperature_kelvin"
+        )
+    positions[:, 2] -= positions[:, 2].min()
+    return (
+        replace(specimen, positions=positions),
+        settings.model_copy(update={"exit_distance_angstrom": distance}),
+    )
+
+
+def frozen_phonon_waves(
+    specimen: Specimen,
+    settings: Multislice,
+    draws: Callable[[int], np.random.Generator],
+    device: Literal["cpu", "gpu"] = "cpu",
+) -> Iterator[NDArray[np.complex64]]:
+    """Yield the wave of each configuration; see `exitwave.multislice.exit_wave.exit_wave`.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        Atoms at rest.
+    settings : Multislice
+        With ``thermal`` set to ``frozen_phonons``.
+    draws : callable
+        Gives the random generator of a configuration by its number.
+    device : {'cpu', 'gpu'}
+        Where abTEM computes.
+    """
+    for number in range(settings.frozen_phonon_configurations):
+        yield exit_wave(*displaced(specimen, settings, draws(number)), device)
+
+
+def thermal_exit_wave(
+    specimen: Specimen,
+    settings: Multislice,
+    draws: Callable[[int], np.random.Generator],
+    device: Literal["cpu", "gpu"] = "cpu",
+) -> NDArray[np.complex64]:
+    """Return the exit wave that is stored: of smeared potentials, or the configurations' mean.
+
+    The parameters are those of `frozen_phonon_waves`.
+
+    Returns
+    -------
+    (n, n) array of complex64
+        Indexed [y, x].
+    """
+    if settings.thermal == "smeared":
+        return exit_wave(specimen, settings, device)
+    waves = frozen_phonon_waves(specimen, settings, draws, device)
+    total = next(waves).astype(np.complex128)
+    for wave in waves:
+        total += wave
+    return np.asarray(total / settings.frozen_phonon_configurations, dtype=np.complex64)

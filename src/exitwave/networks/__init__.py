@@ -1,0 +1,1 @@
+"""Networks: what they are, the data they are fed, how they are kept and used."""

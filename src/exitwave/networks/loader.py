@@ -1,0 +1,226 @@
+"""Stream focal series and their exit waves from epoch files, batch by batch.
+
+The memory needed is that of a few batches, however many samples the files hold. Order, training
+share and symmetries come from `exitwave.seeds`, so a training that was interrupted goes on with
+the samples that it would have seen.
+
+>>> files = EpochFiles([Path("results/mos2/epochs/3_images/training/00.nc")])
+>>> batches = SeriesBatches(files, TrainingOrder(files, settings, seed=1), settings)
+>>> image, target = batches[0]
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from exitwave.config.models import Network
+from exitwave.errors import ExitwaveError
+from exitwave.networks.epoch_reader import EpochFiles
+from exitwave.networks.normalization import normalize_series
+from exitwave.networks.unet import OUTPUT_CHANNELS
+from exitwave.seeds import generator, uniform_hash
+
+SYMMETRIES = 8
+"""Number of flips and quarter turns of a square."""
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+# One is in the making while another waits for the step.
+_BATCHES_AHEAD = 2
+# While one waits for HDF5, which reads for one thread at a time, the other normalises.
+_READERS = 2
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which sample of which file takes the next place in a batch, and how it is turned."""
+
+    file: int
+    sample: int
+    symmetry: int = 0
+
+
+class Order(Protocol):
+    """The sequence of samples in each epoch."""
+
+    def epoch(self, epoch: int) -> list[Draw]:
+        """Return the samples of an epoch, the first epoch being 0."""
+
+
+class TrainingOrder:
+    """Each epoch takes the next file, in an order and with symmetries of its own.
+
+    Parameters
+    ----------
+    files : EpochFiles
+        The pre-generated epochs; epoch e uses file e modulo their number.
+    settings : Network
+        ``training_share``, ``augment`` and ``replica``.
+    seed : int
+        Root seed.
+    """
+
+    def __init__(self, files: EpochFiles, settings: Network, seed: int) -> None:
+        self._files = files
+        self._settings = settings
+        self._seed = seed
+        self._chosen = choose_share(files.contents[0].specimens, settings.training_share, seed)
+
+    def epoch(self, epoch: int) -> list[Draw]:
+        """Return the samples of a training epoch."""
+        file = epoch % len(self._files.contents)
+        specimens = self._files.contents[file].specimens
+        samples = [i for i, specimen in enumerate(specimens) if specimen in self._chosen]
+        # By specimen, so that the order does not depend on the order in the file.
+        samples.sort(key=specimens.__getitem__)
+        order = generator(self._seed, "order", self._settings.replica, epoch)
+        return [
+            Draw(file, samples[place], self._symmetry(epoch, specimens[samples[place]]))
+            for place in order.permutation(len(samples))
+        ]
+
+    def _symmetry(self, epoch: int, specimen: str) -> int:
+        if not self._settings.augment:
+            return 0
+        draw = generator(self._seed, "symmetry", self._settings.replica, epoch, specimen)
+        return int(draw.integers(SYMMETRIES))
+
+
+class FileOrder:
+    """Every epoch takes all samples of all files as they lie there."""
+
+    def __init__(self, files: EpochFiles) -> None:
+        self._draws = [
+            Draw(file, sample)
+            for file, content in enumerate(files.contents)
+            for sample in range(len(content.specimens))
+        ]
+
+    def epoch(self, epoch: int) -> list[Draw]:  # noqa: ARG002
+        """Return all samples."""
+        return self._draws
+
+
+def choose_share(specimens: Sequence[str], share: float, seed: int) -> frozenset[str]:
+    """Choose a fixed share of the specimens, at least one; smaller shares lie within larger."""
+    ranked = sorted(specimens, key=lambda specimen: uniform_hash(seed, "training_share", specimen))
+    return frozenset(ranked[: max(1, round(share * len(ranked)))])
+
+
+def transform(array: NDArray[np.float32], symmetry: int) -> NDArray[np.float32]:
+    """Apply one of the eight symmetries of the square to an array ``(y, x, ...)``.
+
+    Both channels of a wave are scalars, so they are moved, not rotated into each other.
+    """
+    turned = np.rot90(array, symmetry % 4)
+    return turned[:, ::-1] if symmetry >= 4 else turned
+
+
+def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return an array that begins on a boundary of 64 bytes: JAX then takes it without a copy."""
+    size = 4 * math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(shape)
+
+
+# Without keras's types, mypy takes its classes for Any.
+class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of normalised series and targets for ``fit``, which must not shuffle them.
+
+    Every sample of an epoch is used; the last batch may be short. A thread makes the next batches
+    while the network computes, whatever the backend. Where reading fails, the reason stands in
+    ``failure``, since backends wrap the exception in one of their own.
+
+    Parameters
+    ----------
+    files : EpochFiles
+        Where the samples lie.
+    order : Order
+        Which samples make up an epoch.
+    settings : Network
+        ``batch_size`` and ``normalization``.
+
+    Attributes
+    ----------
+    seconds_waited : float
+        How long batches were waited for, since the beginning of the epoch [s].
+    """
+
+    def __init__(self, files: EpochFiles, order: Order, settings: Network) -> None:
+        super().__init__(workers=1)
+        self.failure: ExitwaveError | None = None
+        self.seconds_waited = 0.0
+        self._reader = ThreadPoolExecutor(_READERS, thread_name_prefix="batches")
+        self._ahead: dict[int, Future[Batch]] = {}
+        self._files = files
+        self._order = order
+        self._settings = settings
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Go to an epoch; the first is 0."""
+        for batch in self._ahead.values():
+            batch.cancel()
+        self._ahead = {}
+        self._draws = self._order.epoch(epoch)
+        self.seconds_waited = 0.0
+
+    @property
+    def samples(self) -> int:
+        """Number of samples in the present epoch."""
+        return len(self._draws)
+
+    def __len__(self) -> int:
+        return -(-self.samples // self._settings.batch_size)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return a batch.
+
+        Returns
+        -------
+        image : array of shape (sample, y, x, frame)
+            Normalised series.
+        target : array of shape (sample, y, x, 2)
+            Re - 1 and Im of the exit wave.
+        """
+        start = time.perf_counter()
+        last = min(index + _BATCHES_AHEAD, len(self) - 1)
+        for coming in range(index, last + 1):
+            if coming not in self._ahead:
+                self._ahead[coming] = self._reader.submit(self._batch, self._draws_of(coming))
+        try:
+            return self._ahead.pop(index).result()
+        except ExitwaveError as error:
+            self.failure = error
+            raise
+        finally:
+            self.seconds_waited += time.perf_counter() - start
+
+    def _draws_of(self, index: int) -> list[Draw]:
+        first = index * self._settings.batch_size
+        return self._draws[first : first + self._settings.batch_size]
+
+    def _batch(self, draws: list[Draw]) -> Batch:
+        images = _aligned((len(draws), *self._files.size_px, self._files.images))
+        targets = _aligned((len(draws), *self._files.size_px, OUTPUT_CHANNELS))
+        for place, draw in enumerate(draws):
+            images[place], targets[place] = self._sample(draw)
+        targets[..., 0] -= 1
+        return images, targets
+
+    def _sample(self, draw: Draw) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        image, exit_wave = self._files.read(draw.file, draw.sample)
+        sampling = self._files.contents[draw.file].sampling[draw.sample]
+        image = normalize_series(image, self._settings.normalization, sampling)
+        return transform(image, draw.symmetry), transform(exit_wave, draw.symmetry)

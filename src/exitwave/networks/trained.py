@@ -1,0 +1,192 @@
+"""A trained network as a folder: written once, then loaded and used without its configuration.
+
+``model.keras`` holds architecture and weights, ``network.json`` what is needed to use them: the
+normalisation, the number of images, the sampling [Å] it was trained for, and its provenance.
+
+>>> network = load_network(Path("results/networks/mos2"))
+>>> waves = predict_waves(network, images, sampling_angstrom=0.105)
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from exitwave.config.models import Network
+from exitwave.errors import ExitwaveError
+from exitwave.files.atomic import replacing, write_text
+from exitwave.networks import backend
+from exitwave.networks.normalization import normalize_series
+from exitwave.networks.unet import size_factor
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL_NAME = "model.keras"
+SETTINGS_NAME = "network.json"
+
+# The earliest time that a zip archive can hold.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network and the settings that it was trained with."""
+
+    model: keras.Model
+    settings: Network
+
+
+def save_network(
+    folder: Path, model: keras.Model, settings: Network, description: Mapping[str, Any]
+) -> None:
+    """Write a network into its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the network.
+    model : keras.Model
+        Its state is written byte for byte the same wherever the weights are the same.
+    settings : Network
+        Settings of the network.
+    description : mapping
+        Further JSON values for ``network.json``.
+    """
+    with replacing(folder / MODEL_NAME) as temporary:
+        model.save(temporary)
+        _remove_times(temporary)
+    values = settings.model_dump(mode="json", exclude={"dataset", "label"})
+    content = {"network": values, **description}
+    write_text(folder / SETTINGS_NAME, json.dumps(content, indent=1, sort_keys=True))
+
+
+def _remove_times(archive: Path) -> None:
+    """Take out of Keras' archive when it was written."""
+    with zipfile.ZipFile(archive) as file:
+        contents = {name: file.read(name) for name in sorted(file.namelist())}
+    metadata = json.loads(contents["metadata.json"])
+    metadata["date_saved"] = ""
+    contents["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, content in contents.items():
+            file.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
+
+
+def parse_settings(values: Mapping[str, Any]) -> Network:
+    """Return the settings of a network from those in a spec or in ``network.json``.
+
+    They lack the name of the data set, which the training files stand for.
+    """
+    return Network(dataset="training_files", **values)
+
+
+def load_network(path: Path) -> TrainedNetwork:
+    """Load a trained network.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder, or ``model.keras`` in it.
+
+    Raises
+    ------
+    ExitwaveError
+        Where there is none, or one of its files is damaged.
+    """
+    folder = path if path.is_dir() else path.parent
+    for name in (MODEL_NAME, SETTINGS_NAME):
+        if not (folder / name).exists():
+            raise ExitwaveError(
+                f"{folder} holds no trained network, since {name} is missing; check the path, or "
+                "run snakemake to train it."
+            )
+    settings = _load_settings(folder / SETTINGS_NAME)
+    backend.prepare_environment()
+    import keras
+
+    try:
+        model = keras.saving.load_model(folder / MODEL_NAME, compile=False)
+    # Zip, HDF5, JSON and Keras each fail in their own way on a damaged file.
+    except Exception as error:
+        raise _damaged(folder / MODEL_NAME, error) from error
+    return TrainedNetwork(model, settings)
+
+
+def _load_settings(path: Path) -> Network:
+    try:
+        return parse_settings(json.loads(path.read_text(encoding="utf-8"))["network"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ExitwaveError:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return ExitwaveError(
+        f"{path} is damaged or of another version ({reason[0]}); remove it and run snakemake "
+        "again, which trains the network anew."
+    )
+
+
+def predict_waves(
+    network: TrainedNetwork,
+    image: NDArray[np.floating],
+    sampling_angstrom: ArrayLike,
+    batch_size: int | None = None,
+) -> NDArray[np.complex64]:
+    """Reconstruct exit waves from focal series.
+
+    Parameters
+    ----------
+    network : TrainedNetwork
+        From `load_network`.
+    image : array of shape (sample, y, x, frame)
+        Focal series in any unit of intensity, as in an epoch file.
+    sampling_angstrom : float or array of shape (sample,)
+        Side of a pixel [Å].
+    batch_size : int, optional
+        Series that the network takes at once; by default as many as in its training.
+
+    Returns
+    -------
+    array of shape (sample, y, x)
+        Exit waves relative to the incident wave.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the network cannot take images of this number or size.
+    """
+    image = np.asarray(image)
+    settings = network.settings
+    _check_images(image.shape, settings)
+    series = normalize_series(image, settings.normalization, sampling_angstrom)
+    wave = np.empty(image.shape[:3], np.complex64)
+    step = batch_size or settings.batch_size
+    for first in range(0, len(image), step):
+        batch = slice(first, first + step)
+        parts = np.asarray(network.model.predict_on_batch(series[batch]))
+        wave[batch] = 1 + parts[..., 0] + 1j * parts[..., 1]
+    return wave
+
+
+def _check_images(shape: tuple[int, ...], settings: Network) -> None:
+    if len(shape) != 4 or shape[3] != settings.images:
+        raise ExitwaveError(
+            f"The images have the shape {shape}, but the network takes (sample, y, x, "
+            f"{settings.images}); give series of {settings.images} images."
+        )
+    factor = size_factor(settings)
+    if any(side % factor or not side for side in shape[1:3]):
+        raise ExitwaveError(
+            f"The images have {shape[1]} x {shape[2]} px, but the network takes multiples of "
+            f"{factor} px; crop them to {shape[1] // factor * factor} x "
+            f"{shape[2] // factor * factor} px."
+        )

@@ -1,0 +1,1 @@
+"""Provenance: how and from what a result was made, and what makes it again."""

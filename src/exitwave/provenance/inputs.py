@@ -1,0 +1,93 @@
+"""What a result was made from: its input files by name and digest, and the database behind them.
+
+Each file holds it beside its spec as the attribute ``inputs``, JSON of lists by the name of the
+command's argument, with ``database`` for what the catalog read. Paths are those of the call.
+
+>>> of_stores(training=[Path("training/00.nc")])
+{'training': [{'path': 'training/00.nc', 'digest': '5a…'}], 'database': [{'path': 'c2db.db', …}]}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from exitwave.errors import ExitwaveError
+from exitwave.files.store import StoreReader, content_digest
+
+Entry = dict[str, Any]
+Inputs = dict[str, list[Entry]]
+
+DATABASE = "database"
+
+
+def of_file(path: Path) -> Entry:
+    """Return the entry of a file that is read as a whole."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        return {"path": str(path), "digest": digest.hexdigest(), "bytes": path.stat().st_size}
+    except OSError as error:
+        raise ExitwaveError(
+            f"{path} cannot be read ({error.strerror}); check the path and its permissions."
+        ) from error
+
+
+def of_stores(**groups: Sequence[Path]) -> Inputs:
+    """Return the entries of stores, with the digests that `exitwave digest` prints."""
+    described: Inputs = {}
+    made_from = []
+    for name, paths in groups.items():
+        described[name] = []
+        for path in paths:
+            described[name].append({"path": str(path), "digest": content_digest(path)})
+            with StoreReader(path) as reader:
+                made_from.append(recorded(reader.attributes))
+    return described | _databases(*made_from)
+
+
+def of_manifest(manifest: Path) -> Inputs:
+    """Return the entry of a shard's manifest, and the database that the catalog tells of."""
+    try:
+        summary = json.loads((manifest.parent.parent / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        summary = {}
+    return {"manifest": [of_file(manifest)]} | _databases(recorded(summary))
+
+
+def of_network(folder: Path) -> Inputs:
+    """Return the entry of a trained network, by the digest of its weights."""
+    made_from = of_networks([folder])
+    return {"network": made_from.pop("networks"), **made_from}
+
+
+def of_networks(folders: Sequence[Path]) -> Inputs:
+    """Return the entries of trained networks in their order."""
+    entries, made_from = [], []
+    for folder in folders:
+        described = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        made_from.append(recorded(described))
+        entries.append({**of_file(folder / "model.keras"), "path": str(folder)})
+    return {"networks": entries} | _databases(*made_from)
+
+
+def joined(first: Inputs, second: Inputs) -> Inputs:
+    """Return the inputs of both, each database once."""
+    return first | second | _databases(first, second)
+
+
+def recorded(attributes: Mapping[str, Any]) -> Inputs:
+    """Return the inputs that the attributes of a file tell of; none in files of old versions."""
+    found: Inputs = json.loads(attributes.get("inputs", "{}"))
+    return found
+
+
+def _databases(*made_from: Inputs) -> Inputs:
+    """Return each database behind some files once; the built-in table is none."""
+    found: list[Entry] = []
+    for inputs in made_from:
+        found += [entry for entry in inputs.get(DATABASE, ()) if entry not in found]
+    return {DATABASE: found} if found else {}

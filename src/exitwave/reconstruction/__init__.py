@@ -1,0 +1,1 @@
+"""Reconstruction of exit waves from focal series without a network."""

@@ -1,0 +1,73 @@
+"""Which files the report reads, and where they lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exitwave.errors import ExitwaveError
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """Where the files of a data set are.
+
+    Attributes
+    ----------
+    label : str
+        Name in the report.
+    catalog : Path
+        Folder of the catalog; of the source, where the exit waves are another data set's.
+    exit_waves : sequence of Path
+        Stores of exit waves, each with its summary ``.json`` beside it.
+    epochs : sequence of Path
+        Epochs of both sides.
+    figures : Path
+        Folder that `exitwave.figures.evaluations.plot_dataset` wrote.
+    """
+
+    label: str
+    catalog: Path
+    exit_waves: Sequence[Path]
+    epochs: Sequence[Path]
+    figures: Path
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """Where the files of a network are: its folder, and the figures of `plot_history`."""
+
+    label: str
+    dataset: str
+    folder: Path
+    figures: Path
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """Where the files of an evaluation are: its folder, and the figures of `plot_evaluation`.
+
+    ``network`` and ``dataset`` are the keys of the configuration.
+    """
+
+    label: str
+    network: str
+    dataset: str
+    folder: Path
+    figures: Path
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file that a stage wrote."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExitwaveError(
+            f"{path} cannot be read ({error}); run snakemake again to make it."
+        ) from error
+    if not isinstance(content, dict):
+        raise ExitwaveError(f"{path} holds no JSON object; run snakemake again to make it.")
+    return content

@@ -1,0 +1,246 @@
+"""What the report says of networks: their training, their errors beside the baselines, peaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from exitwave.report.blocks import (
+    Cell,
+    Numbering,
+    Section,
+    Table,
+    anchor,
+    byte_size,
+    count,
+    duration,
+    whole,
+)
+from exitwave.report.files import EvaluationFiles, NetworkFiles, read_json
+
+
+def network_section(
+    name: str, files: NetworkFiles, labels: Mapping[str, str], numbering: Numbering
+) -> Section:
+    """Describe a network: its architecture, its training, what it cost."""
+    settings = read_json(files.folder / "network.json")["network"]
+    training = read_json(files.folder / "training.json")
+    channels = ", ".join(str(number) for number in settings["channels"])
+    kernel = settings["kernel_px"]
+    paragraph = (
+        f"A U-Net of {len(settings['channels'])} levels ({channels} feature channels) with blocks "
+        f"of {settings['convolutions']} convolutions of {kernel} × {kernel} px and skip "
+        f"connections, {whole(training['parameters'])} parameters. It turns "
+        f"{count(settings['images'], 'image')} into an exit wave and was trained on "
+        f"{whole(training['training_samples'])} specimens of “{labels[files.dataset]}” for "
+        f"{count(training['epochs'], 'epoch')} in {duration(training['seconds'])}."
+    )
+    facts = [
+        ("loss after the last epoch", f"{training['loss']:.3g}"),
+        (
+            "validation loss",
+            f"{training['val_loss']:.3g} (lowest {training['best_val_loss']:.3g} "
+            f"in epoch {training['best_epoch']})",
+        ),
+        ("time of an epoch", duration(training["seconds_per_epoch"])),
+        ("speed", f"{training['samples_per_second']:.3g} specimens/s"),
+        ("computed on", f"{training['device']} ({training['backend']})"),
+        ("peak memory", byte_size(training["peak_memory_bytes"])),
+    ]
+    if training.get("peak_gpu_memory_bytes"):
+        facts.append(("peak GPU memory", byte_size(training["peak_gpu_memory_bytes"])))
+    rows = tuple((key, _setting(value)) for key, value in sorted(settings.items()))
+    return Section(
+        title=files.label or name,
+        anchor=anchor("network", name),
+        paragraphs=(paragraph,),
+        facts=tuple(facts),
+        tables=(Table("All settings of the network", ("key", "value"), rows, folded=True),),
+        pictures=numbering.pictures(files.figures),
+    )
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_setting(entry) for entry in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def evaluation_section(name: str, files: EvaluationFiles, numbering: Numbering) -> Section:
+    """Show one evaluation: its figures, with a sentence on the outcome."""
+    summary = read_json(files.folder / "summary.json")
+    gain = summary["ratios"]["exchanged_rmse_imag"]
+    text = (
+        f"{count(summary['samples'], 'sample')}. Its median RMSE is "
+        f"{_median(summary, 'rmse_real', '{:.4f}')} of the real part, "
+        f"{_median(summary, 'rmse_imag', '{:.4f}')} of the imaginary part and "
+        f"{_median(summary, 'rmse', '{:.4f}')} of the complex wave, the median relative error "
+        f"(A.1) {_median(summary, 'relative_error', '{:.3g}')}. "
+    )
+    if gain is not None:
+        text += f"Against exchanged targets the imaginary part is off by {gain:.2g} times as much."
+    return Section(
+        title=files.label or name,
+        anchor=anchor("evaluation", name),
+        paragraphs=(text,),
+        pictures=numbering.pictures(files.figures),
+    )
+
+
+def _median(summary: Mapping[str, Any], column: str, form: str, factor: float = 1.0) -> str:
+    value = summary["statistics"].get(column, {}).get("median")
+    return "–" if value is None else form.format(factor * value)
+
+
+def results_tables(
+    evaluations: Mapping[str, EvaluationFiles], labels: Mapping[str, str]
+) -> tuple[Table, ...]:
+    """Return the errors and the peaks of all evaluations, each beside its baselines."""
+    summaries = {
+        name: read_json(files.folder / "summary.json") for name, files in evaluations.items()
+    }
+    titles = {
+        name: Cell(
+            files.label or name,
+            f"{labels[files.network]} on {labels[files.dataset]}",
+        )
+        for name, files in evaluations.items()
+    }
+    tables = (
+        _errors_table(summaries, titles),
+        _peaks_table(summaries, titles),
+        _vacancies_table(summaries, titles),
+    )
+    return tuple(table for table in tables if table is not None)
+
+
+def _errors_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]) -> Table:
+    widths = sorted(
+        {
+            match.group(1)
+            for summary in summaries.values()
+            for column in summary["statistics"]
+            if (match := re.fullmatch(r"blurred_(.+)_rmse", column))
+        },
+        key=float,
+    )
+    baselines = {
+        "exchanged target": "exchanged_",
+        "vacuum": "vacuum_",
+        **{f"blurred by {width}\u00a0Å": f"blurred_{width}_" for width in widths},
+    }
+    rows: list[tuple[Cell | str, ...]] = []
+    for name, summary in summaries.items():
+        for part, column in (("real", "rmse_real"), ("imaginary", "rmse_imag")):
+            rows.append(
+                (
+                    titles[name] if part == "real" else "",
+                    part,
+                    Cell(_median(summary, column, "{:.4f}"), strong=True),
+                    *(_against(summary, column, prefix) for prefix in baselines.values()),
+                )
+            )
+    return Table(
+        "Median RMSE of the exit wave, beside what the baselines reach on the same samples; "
+        "below each, the multiple of the network's.",
+        ("evaluation", "part", "network", *baselines),
+        tuple(rows),
+    )
+
+
+def _against(summary: Mapping[str, Any], column: str, prefix: str) -> Cell:
+    statistics = summary["statistics"]
+    level = statistics.get(prefix + column, {}).get("median")
+    reached = statistics[column]["median"]
+    if level is None:
+        return Cell("–")
+    return Cell(f"{level:.4f}", f"× {level / reached:.2f}" if reached else "")
+
+
+def _peaks_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]) -> Table:
+    def row(name: str, summary: dict[str, Any]) -> tuple[Cell | str, ...]:
+        def share(column: str) -> str:
+            return _median(summary, column, "{:.1f} %", 100)
+
+        def displacement(kind: str) -> Cell:
+            return Cell(
+                _median(summary, f"{kind}_displacement_pm", "{:.1f} pm"),
+                _median(summary, f"{kind}_displacement_px", "{:.2f} px"),
+            )
+
+        return (
+            titles[name],
+            whole(summary["samples"]),
+            Cell(share("found_share"), strong=True),
+            share("chance_found_share"),
+            share("random_found_share"),
+            share("spurious_share"),
+            displacement("median"),
+            displacement("largest"),
+        )
+
+    return Table(
+        "Peaks of |Ψ − 1|, the atomic columns: medians over the samples. By chance so many would "
+        "be found if the predicted peaks were held against those of another sample (exchanged), or "
+        "if as many were strewn over the specimen.",
+        (
+            "evaluation",
+            "samples",
+            "peaks found",
+            "chance: exchanged",
+            "chance: strewn",
+            "spurious",
+            "median displacement",
+            "largest displacement",
+        ),
+        tuple(row(name, summary) for name, summary in summaries.items()),
+    )
+
+
+def _vacancies_table(
+    summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]
+) -> Table | None:
+    """Return precision and recall of the columns that lack atoms."""
+    rows = []
+    for name, summary in summaries.items():
+        found = summary.get("vacancies")
+        if not found or not found["sites"]:
+            continue
+        rows.append(
+            (
+                titles[name],
+                whole(found["sites"]),
+                whole(found["lacking"]),
+                Cell(_percent(found["precision"]), strong=True),
+                Cell(_percent(found["recall"]), strong=True),
+                _percent(found["truth_precision"]),
+                _percent(found["truth_recall"]),
+                _percent(found["chance"]),
+            )
+        )
+    if not rows:
+        return None
+    return Table(
+        "Columns of the flakes that lack atoms, vacancies and holes, told from the signal of each "
+        "column against the median of its kind in the same wave. Precision: share of the claims "
+        "that hold; recall: share of what is missing that was claimed. The same from the true "
+        "waves is the best to be had; chance: so many of the claims would hold at random.",
+        (
+            "evaluation",
+            "columns",
+            "lack atoms",
+            "precision",
+            "recall",
+            "precision, truth",
+            "recall, truth",
+            "chance",
+        ),
+        tuple(rows),
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"

@@ -1,0 +1,364 @@
+"""Say before a run what it will do, why, and what that costs.
+
+Each result holds the spec that it was made by. Held against the specs of a configuration it tells
+which key has changed; held against the catalog, which samples are at hand. The catalog itself is
+made anew for this, in a folder that is thrown away, where the one at hand is not up to date.
+
+>>> print(plan_table(plan(config, Path("results"))))
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from exitwave.config.models import Config
+from exitwave.errors import ExitwaveError
+from exitwave.files.journal import Journal
+from exitwave.files.shard_files import ShardFiles
+from exitwave.files.store import StoreReader
+from exitwave.materials.database import BUILT_IN
+from exitwave.materials.manifest import Manifest, read_manifest
+from exitwave.provenance.inputs import DATABASE, of_file, recorded
+from exitwave.runs import cost
+from exitwave.stages.catalog import build_catalog
+from exitwave.stages.simulate import sample_key
+from exitwave.workflow import layout
+from exitwave.workflow.specs import (
+    catalog_spec,
+    evaluate_spec,
+    render_spec,
+    simulate_spec,
+    train_spec,
+)
+
+NEW = "not made yet"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done of one stage for one data set, network or evaluation.
+
+    Attributes
+    ----------
+    stage, name : str
+        Which stage, of what.
+    jobs : int
+        Snakemake's jobs; 0 where all is up to date.
+    todo : str
+        What is done, in words.
+    why : str
+        The cause.
+    core_hours, gigabytes : float or None
+        By the rates of `exitwave.runs.cost`, or of the results at hand; None where nothing is
+        known.
+    computed, copied : int
+        Samples that are simulated, and that are taken over.
+    """
+
+    stage: str
+    name: str
+    jobs: int
+    todo: str
+    why: str
+    core_hours: float | None = 0.0
+    gigabytes: float = 0.0
+    computed: int = 0
+    copied: int = 0
+
+
+def plan(config: Config, results: Path) -> list[Step]:
+    """Return the steps of a run, in their order, those with nothing to do among them.
+
+    Raises
+    ------
+    ExitwaveError
+        Where a catalog cannot be made, see `exitwave.stages.catalog.build_catalog`.
+    """
+    steps: list[Step] = []
+    sizes: dict[str, dict[str, int]] = {}
+    anew: set[str] = set()
+    for name, entry in config.datasets.items():
+        if entry.exit_waves_from is None:
+            with tempfile.TemporaryDirectory() as temporary:
+                catalog, step = _catalog(config, name, results, Path(temporary))
+                manifests = _manifests(catalog)
+                steps.append(step)
+                waves = _simulation(config, name, results, catalog, manifests)
+            steps.append(waves)
+            sizes[name] = {
+                split: sum(
+                    sample.split == split
+                    for manifest in manifests.values()
+                    for sample in manifest.samples
+                )
+                for split in layout.SPLITS
+            }
+            if waves.jobs:
+                anew.add(name)
+    for name in config.datasets:
+        source = layout.source(config, name)
+        rendering = _rendering(config, name, results, sizes[source], source in anew)
+        steps.append(rendering)
+        if rendering.jobs:
+            anew.add(f"epochs {name}")
+    steps += [_training(config, name, results, anew) for name in config.networks]
+    return steps + [_evaluation(config, name, results, steps) for name in config.evaluations]
+
+
+def _catalog(config: Config, name: str, results: Path, temporary: Path) -> tuple[Path, Step]:
+    """Return a folder with the catalog of the present configuration and database."""
+    folder = results / name / "catalog"
+    spec = catalog_spec(config, name)
+    source = config.datasets[name].materials.source
+    why = NEW
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        why = changes(summary["spec"], spec)
+        used = [entry["digest"] for entry in recorded(summary).get(DATABASE, [])]
+        now = [] if source == BUILT_IN else [of_file(Path(source))["digest"]]
+        if not why and used != now:
+            why = f"{source} has changed"
+    except (OSError, ValueError, KeyError):
+        pass
+    if not why:
+        return folder, Step("catalog", name, 0, "", "")
+    # What the catalog tells of itself would be told again when it is made.
+    logger = logging.getLogger("exitwave.stages.catalog")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        build_catalog(spec, temporary / "catalog")
+    finally:
+        logger.setLevel(level)
+    return temporary / "catalog", Step("catalog", name, 1, "choose the materials", why)
+
+
+def _manifests(catalog: Path) -> dict[str, Manifest]:
+    return {path.stem: read_manifest(path) for path in sorted((catalog / "shards").glob("*.json"))}
+
+
+def _simulation(
+    config: Config, name: str, results: Path, catalog: Path, manifests: dict[str, Manifest]
+) -> Step:
+    entry, spec = config.datasets[name], simulate_spec(config, name)
+    folder = results / name / "exit_waves"
+    known = _known_keys(folder)
+    computed = copied = jobs = 0
+    for shard, manifest in manifests.items():
+        files = ShardFiles(spec, catalog / "shards" / f"{shard}.json", folder / f"{shard}.nc")
+        if _made_from(folder / f"{shard}.json") == files.made_from and files.output.exists():
+            continue
+        jobs += 1
+        keys = {
+            sample_key(spec, manifest.materials[sample.material], sample.sample_index)
+            for sample in manifest.samples
+        }
+        copied += len(keys & known)
+        computed += len(keys - known)
+    if not jobs:
+        return Step("simulate", name, 0, "", "")
+    box = entry.structure.box_angstrom
+    measured = _measured_wave(folder, spec)
+    seconds = measured or cost.wave_seconds(entry.multislice, box)
+    total = sum(len(manifest.samples) for manifest in manifests.values())
+    why = _store_changes(folder, spec) or f"samples: {_difference(folder, manifests, total)}"
+    return Step(
+        "simulate",
+        name,
+        jobs,
+        f"{computed} samples to compute, {copied} to copy",
+        why,
+        computed * seconds / 3600,
+        (computed + copied) * cost.wave_bytes(entry.multislice, box) / 1e9,
+        computed,
+        copied,
+    )
+
+
+def _known_keys(folder: Path) -> set[str]:
+    """Return the keys of all samples in stores and journals."""
+    known: set[str] = set()
+    for path in (*folder.glob("[0-9]*.nc"), *(folder / ".kept").glob("*.nc")):
+        try:
+            with StoreReader(path) as reader:
+                known |= {str(key) for key in reader.column("sample_key")}
+        except ExitwaveError:
+            continue
+    for path in (folder / ".kept").glob("*.journal"):
+        known |= {str(sample["sample_key"]) for sample in Journal(path).read()}
+    return known
+
+
+def _made_from(summary: Path) -> str | None:
+    try:
+        return str(json.loads(summary.read_text(encoding="utf-8")).get("made_from"))
+    except (OSError, ValueError):
+        return None
+
+
+def _measured_wave(folder: Path, spec: str) -> float | None:
+    """Return the median seconds of a wave in the stores at hand, where the spec is the same."""
+    seconds = []
+    for path in folder.glob("[0-9]*.json"):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))["seconds_per_wave"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if value and _spec_of(path.with_suffix(".nc")) == spec:
+            seconds.append(float(value))
+    return statistics.median(seconds) if seconds else None
+
+
+def _store_changes(folder: Path, spec: str) -> str:
+    stores = sorted(folder.glob("[0-9]*.nc"))
+    if not stores:
+        return NEW
+    return changes(_spec_of(stores[0]) or spec, spec)
+
+
+def _difference(folder: Path, manifests: dict[str, Manifest], total: int) -> str:
+    """Say how the number of samples, or of shards, differs from what there is."""
+    stores = sorted(folder.glob("[0-9]*.nc"))
+    there = 0
+    for path in stores:
+        try:
+            with StoreReader(path) as reader:
+                there += len(reader)
+        except ExitwaveError:
+            continue
+    shards = f", {len(stores)} → {len(manifests)} shards" if len(stores) != len(manifests) else ""
+    return f"{there} → {total}{shards}"
+
+
+def _spec_of(path: Path) -> str | None:
+    try:
+        with StoreReader(path) as reader:
+            return str(reader.attributes["spec"])
+    except (ExitwaveError, KeyError):
+        return None
+
+
+def _rendering(
+    config: Config, name: str, results: Path, samples: dict[str, int], waves_anew: bool
+) -> Step:
+    entry = config.datasets[name]
+    size = entry.epochs.image_size_px
+    jobs, seconds, size_bytes = 0, 0.0, 0
+    causes: dict[str, None] = {}
+    for split in layout.SPLITS:
+        for images in layout.image_numbers(config, name, split):
+            for number, path in enumerate(layout.epochs(config, name, images, split)):
+                spec = render_spec(config, name, images, split, number)
+                why = _cause(_spec_of(results / path), spec, waves_anew and "exit waves")
+                if not why:
+                    continue
+                causes[why] = None
+                jobs += 1
+                seconds += samples[split] * cost.series_seconds(images, size)
+                size_bytes += samples[split] * cost.series_bytes(images, size)
+    if not jobs:
+        return Step("render", name, 0, "", "")
+    why = "; ".join(causes)
+    return Step("render", name, jobs, f"{jobs} epochs", why, seconds / 3600, size_bytes / 1e9)
+
+
+def _cause(old: str | None, new: str, before: str | bool) -> str:
+    """Say why a result is made again; empty where it is not."""
+    if old is None:
+        return NEW
+    return changes(old, new) or (f"follows from {before}" if before else "")
+
+
+def _training(config: Config, name: str, results: Path, anew: set[str]) -> Step:
+    entry = config.networks[name]
+    told = _json(results / layout.network(name) / "training.json")
+    before = f"epochs {entry.dataset}" in anew and f"the epochs of {entry.dataset}"
+    why = _cause(told.get("spec"), train_spec(config, name), before)
+    if not why:
+        return Step("train", name, 0, "", "")
+    hours = told.get("seconds_per_epoch")
+    return Step(
+        "train",
+        name,
+        1,
+        f"{entry.epochs} epochs of training",
+        why,
+        float(hours) * entry.epochs / 3600 if hours else None,
+    )
+
+
+def _evaluation(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
+    entry = config.evaluations[name]
+    told = _json(results / layout.evaluation(config, name) / "summary.json")
+    before = [
+        step.name
+        for step in steps
+        if step.jobs
+        and (step.stage, step.name) in {("train", entry.network), ("render", entry.dataset)}
+    ]
+    why = _cause(told.get("spec"), evaluate_spec(config, name), ", ".join(before))
+    return Step("evaluate", name, 1 if why else 0, "evaluate" if why else "", why)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content
+
+
+def changes(old: str, new: str) -> str:
+    """Say which keys differ between two specs of a stage, as ``key old → new``; empty if none."""
+    before, after = (dict(_flat(json.loads(text))) for text in (old, new))
+    said = [
+        f"algorithm version {before[key]} → {after[key]}"
+        if key == "version"
+        else f"{key} {before.get(key, 'none')} → {after.get(key, 'none')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    return ", ".join(said)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def as_json(steps: list[Step]) -> str:
+    """Return a plan for machines."""
+    return json.dumps([asdict(step) for step in steps], indent=1, ensure_ascii=False)
+
+
+def plan_table(steps: list[Step]) -> str:
+    """Return a plan for people."""
+    busy = [step for step in steps if step.jobs]
+    if not busy:
+        return "Nothing to be done: all results are as the configuration asks."
+    lines = []
+    for step in busy:
+        hours = "not measured" if step.core_hours is None else f"{step.core_hours:.2f} core-h"
+        price = f"   [{hours}, {step.gigabytes:.2f} GB]" if step.stage not in _CHEAP else ""
+        lines += [f"{step.stage:<9}{step.name}: {step.todo}{price}", f"{'':9}because: {step.why}"]
+    known = sum(step.core_hours or 0 for step in busy)
+    unknown = any(step.core_hours is None for step in busy)
+    total = (
+        f"{sum(step.jobs for step in busy)} jobs of these stages, {known:.1f} core-hours"
+        f"{' and the training, for which no rate is measured' if unknown else ''}, "
+        f"{sum(step.gigabytes for step in busy):.1f} GB. GPU: not measured."
+    )
+    return "\n".join([*lines, "", total, "Ensembles, comparisons, figures and the report follow."])
+
+
+_CHEAP = ("catalog", "evaluate")

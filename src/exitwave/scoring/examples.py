@@ -1,0 +1,136 @@
+"""Samples that are kept whole, with their reconstructions, so that they can be drawn.
+
+>>> write_examples(folder, examples, attributes)
+>>> read_examples(folder)[0].prediction
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exitwave.errors import ExitwaveError
+from exitwave.files.atomic import replacing
+from exitwave.scoring.metrics import Wave
+from exitwave.scoring.validation_samples import finite, true_wave
+
+EXAMPLES = "examples.npz"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample with its reconstruction, and all that is needed to draw it.
+
+    Attributes
+    ----------
+    percentile : float
+        So many per cent of the samples are worse, by Eq. (A.1).
+    row : mapping
+        Its row of ``samples.csv``.
+    image : (y, x, frame) array
+        Focal series, relative to the incident beam.
+    truth, prediction : (y, x) array of complex
+        Exit waves relative to the incident wave.
+    sampling : float
+        Side of a pixel [Å].
+    defocus : (frame,) array
+        Defocus of each image [Å].
+    dose : float
+        Electrons per Å² of each image.
+    atom_number : (atom,) array
+        Atomic numbers.
+    atom_position : (atom, 3) array
+        x, y, z from the centre of the first pixel [Å]; z along the beam.
+    """
+
+    percentile: float
+    row: dict[str, Any]
+    image: NDArray[np.float32]
+    truth: NDArray[np.complex64]
+    prediction: NDArray[np.complex64]
+    sampling: float
+    defocus: NDArray[np.float64]
+    dose: float
+    atom_number: NDArray[np.int32]
+    atom_position: NDArray[np.float64]
+
+
+AnyExample = TypeVar("AnyExample", bound=Example)
+
+
+def example_values(
+    sample: dict[str, Any], prediction: Wave, percentile: float, row: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of an `Example` of a sample."""
+    return {
+        "percentile": percentile,
+        "row": row,
+        "image": sample["image"],
+        "truth": true_wave(sample),
+        "prediction": np.asarray(prediction, dtype=np.complex64),
+        "sampling": float(sample["sampling"]),
+        "defocus": sample["defocus"],
+        "dose": float(sample["dose"]),
+        "atom_number": sample["atom_number"],
+        "atom_position": sample["atom_position"],
+    }
+
+
+def write_examples(
+    folder: Path, examples: Sequence[Example], attributes: Mapping[str, Any]
+) -> None:
+    """Write ``examples.npz`` into a folder, with how it was made."""
+    arrays: dict[str, Any] = {
+        "attributes": json.dumps(attributes),
+        "percentiles": np.array([example.percentile for example in examples]),
+    }
+    for number, example in enumerate(examples):
+        for name, value in vars(example).items():
+            arrays[f"{number}/{name}"] = json.dumps(finite(value)) if name == "row" else value
+    with replacing(folder / EXAMPLES) as path, path.open("wb") as binary:
+        np.savez(binary, **arrays)
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """Read the examples of an evaluation; see `read_examples_of`."""
+    return read_examples_of(Example, folder)
+
+
+def read_examples_of(kind: type[AnyExample], folder: Path) -> list[AnyExample]:
+    """Read ``examples.npz`` in the folder of a result.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file is missing, damaged or holds other examples.
+    """
+    path = folder / EXAMPLES
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return [
+                kind(
+                    **{
+                        field.name: _restored(field.name, stored[f"{number}/{field.name}"])
+                        for field in fields(kind)
+                    }
+                )
+                for number in range(len(stored["percentiles"]))
+            ]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ExitwaveError(
+            f"The examples {path} cannot be read ({error}); remove the folder and run snakemake "
+            "again."
+        ) from error
+
+
+def _restored(name: str, value: NDArray[Any]) -> Any:
+    if name == "row":
+        return json.loads(str(value))
+    return value if value.ndim else value.item()

@@ -1,0 +1,221 @@
+"""Validation samples for all that looks at trained networks: read, predict, rank, write down.
+
+>>> with validation_samples([Path("results/mos2/epochs/3_images/validation/00.nc")]) as samples:
+...     waves = predicted(predict, [samples[0], samples[1]])
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exitwave.errors import ExitwaveError
+from exitwave.files.atomic import replacing
+from exitwave.files.schemas import EPOCH
+from exitwave.files.store import StoreReader
+from exitwave.scoring.metrics import Wave
+
+BATCH_SIZE = 8
+"""Samples that are predicted, and held in memory, together."""
+
+Predictor = Callable[[NDArray[np.float32], NDArray[np.float64]], Wave]
+"""From focal series (sample, y, x, frame) and pixel sides (sample,) [Å] to waves (sample, y, x)."""
+
+IDENTITY_COLUMNS = (
+    "epoch",
+    "place",
+    "material",
+    "formula",
+    "sample_index",
+    "sample_key",
+    "sampling_angstrom",
+    "dose_per_square_angstrom",
+    "first_defocus_angstrom",
+    "atom_count",
+)
+"""Columns of ``samples.csv`` that say which sample it is; all others are results."""
+
+
+class ValidationSamples:
+    """The samples of several epochs in one row, read when they are asked for."""
+
+    def __init__(self, readers: Sequence[StoreReader]) -> None:
+        self._readers = readers
+        self._places = [
+            (number, place) for number, reader in enumerate(readers) for place in range(len(reader))
+        ]
+        if not self._places:
+            raise ExitwaveError(
+                "There is no sample to evaluate on; give epochs with validation samples."
+            )
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        number, place = self._places[index]
+        return self._readers[number].read(place)
+
+    def identity(self, index: int, sample: dict[str, Any]) -> dict[str, Any]:
+        """Return the first columns of a sample's row, `IDENTITY_COLUMNS`."""
+        number, place = self._places[index]
+        return {
+            "epoch": self._readers[number].path.stem,
+            "place": place,
+            "material": str(sample["material"]),
+            "formula": str(sample["formula"]),
+            "sample_index": int(sample["sample_index"]),
+            "sample_key": str(sample["sample_key"]),
+            "sampling_angstrom": float(sample["sampling"]),
+            "dose_per_square_angstrom": float(sample["dose"]),
+            "first_defocus_angstrom": float(sample["defocus"][0]),
+            "atom_count": int(sample["atom_count"]),
+        }
+
+    def column(self, name: str) -> list[Any]:
+        """Return a per-sample variable of all samples."""
+        return [value for reader in self._readers for value in reader.column(name)]
+
+    def location(self, index: int) -> tuple[Path, int]:
+        """Return the epoch of a sample and its place in it."""
+        number, place = self._places[index]
+        return self._readers[number].path, place
+
+    def batches(self) -> Iterator[tuple[range, list[dict[str, Any]]]]:
+        """Yield the indices and the samples of one batch after the other."""
+        for start in range(0, len(self), BATCH_SIZE):
+            indices = range(start, min(start + BATCH_SIZE, len(self)))
+            yield indices, [self[index] for index in indices]
+
+
+@contextlib.contextmanager
+def validation_samples(epochs: Sequence[Path]) -> Iterator[ValidationSamples]:
+    """Open epochs of focal series.
+
+    Raises
+    ------
+    ExitwaveError
+        Where there are no samples, or a file is none of an epoch.
+    """
+    with contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(StoreReader(path, EPOCH.kind)) for path in epochs]
+        yield ValidationSamples(readers)
+
+
+def true_wave(sample: dict[str, Any]) -> NDArray[np.complex64]:
+    """Return the exit wave of a sample, (y, x), relative to the incident wave."""
+    parts = sample["exit_wave"]
+    return np.asarray(parts[..., 0] + 1j * parts[..., 1], dtype=np.complex64)
+
+
+def predicted(
+    predict: Predictor, batch: Sequence[dict[str, Any]], frames: Sequence[int] | None = None
+) -> Wave:
+    """Return a predictor's waves (sample, y, x) of some samples.
+
+    Parameters
+    ----------
+    predict : Predictor
+        A network, or what takes its place.
+    batch : sequence of mapping
+        Samples of an epoch.
+    frames : sequence of int, optional
+        The images of the series that it gets; by default all.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the waves have another shape than the images, or are not finite.
+    """
+    images = np.stack([sample["image"] for sample in batch])
+    if frames is not None:
+        images = images[..., list(frames)]
+    sampling = np.array([float(sample["sampling"]) for sample in batch])
+    waves = np.asarray(predict(images, sampling))
+    if waves.shape != images.shape[:3]:
+        raise ExitwaveError(
+            f"The network gives waves of shape {waves.shape} for images of shape {images.shape}; "
+            "evaluate it on epochs with its own number and size of images."
+        )
+    if not np.all(np.isfinite(waves)):
+        raise ExitwaveError(
+            f"The network's exit wave of {batch[0]['material']} or one of the next "
+            f"{len(batch) - 1} samples is not finite; its training diverged, so lower "
+            "learning_rate and train it again."
+        )
+    return waves
+
+
+def network_predictor(folder: Path) -> Predictor:
+    """Return the trained network in a folder as a predictor."""
+    from exitwave.networks.trained import load_network, predict_waves
+
+    network = load_network(folder)
+
+    def predict(images: NDArray[np.float32], sampling: NDArray[np.float64]) -> Wave:
+        return predict_waves(network, images, sampling)
+
+    return predict
+
+
+def ranked(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Return the indices of the samples from the worst to the best by Eq. (A.1).
+
+    Also gives each row its ``percent_worse``.
+    """
+    ranks = sorted(
+        range(len(rows)),
+        # The rest of the key orders equal errors the same way in every run.
+        key=lambda index: (
+            -rows[index]["relative_error"],
+            rows[index]["sample_key"],
+            rows[index]["epoch"],
+            rows[index]["place"],
+        ),
+    )
+    for position, index in enumerate(ranks):
+        rows[index]["percent_worse"] = 100 * position / max(len(rows) - 1, 1)
+    return ranks
+
+
+def percentile_rank(percentile: float, count: int) -> int:
+    """Return the place, from the worst, of the sample than which so many per cent are worse.
+
+    The paper's convention (Appendix A.5): 5 is a bad sample, 50 the median, 95 a good one.
+    """
+    return round(percentile / 100 * (count - 1))
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write a table as CSV; numbers have the seven digits that float32 waves hold."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, **_rounded(row)} for row in rows)
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, str]:
+    # "" is an empty cell.
+    return {
+        name: "" if math.isnan(value) else f"{value:.7g}"
+        for name, value in row.items()
+        if isinstance(value, float)
+    }
+
+
+def finite(value: Any) -> Any:
+    """Return the same value with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

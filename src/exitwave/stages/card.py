@@ -1,0 +1,257 @@
+"""The card of a data set: what it is, how it was made, what is in it, how to load it.
+
+>>> write_card(spec, "mos2", Path("results"), epochs, Path("results/mos2/README.md"))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from exitwave import __version__
+from exitwave.config import Config, parse_config
+from exitwave.errors import ExitwaveError
+from exitwave.figures.datasets import PARAMETERS
+from exitwave.files.atomic import write_text
+from exitwave.files.schemas import EPOCH, EXIT_WAVES
+from exitwave.files.store import StoreReader
+from exitwave.provenance import attributes as provenance
+from exitwave.report.blocks import byte_size, count, duration, whole
+from exitwave.workflow import layout
+from exitwave.workflow.specs import read_spec
+
+PAPER = (
+    "M. H. Leth Larsen, F. Dahl, L. P. Hansen, B. Barton, C. Kisielowski, S. Helveg, O. Winther, "
+    "T. W. Hansen and J. Schiøtz, Reconstructing the exit wave in high-resolution transmission "
+    "electron microscopy using machine learning, arXiv 2112.14308 (2021)"
+)
+DATABASE_PAPER = (
+    "S. Haastrup et al., The Computational 2D Materials Database: high-throughput modeling and "
+    "discovery of atomically thin crystals, 2D Materials 5 (2018) 042002"
+)
+LOADING = """\
+import xarray as xr
+epoch = xr.open_dataset("{epoch}")
+images = epoch.image[0].values  # y, x, frame; the incident beam is 1
+wave = epoch.exit_wave.sel(part="real")[0].values + 1j * epoch.exit_wave.sel(part="imag")[0].values
+defocus = epoch.defocus[0].values  # one for each frame, in Å
+"""
+"""Five lines that need nothing but xarray and netCDF4."""
+MOST_FAILURES = 20
+
+_SPECIMEN = {
+    "atom_count": "atoms",
+    "vacancy_count": "missing atoms",
+    "thickness": "thickness [Å]",
+    "tilt": "tilt [degree]",
+    "energy": "energy [keV]",
+}
+_SHARES = {"least": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "greatest": 1.0}
+
+
+def write_card(
+    spec: str, dataset: str, results: Path, epochs: Sequence[Path], output: Path
+) -> None:
+    """Write the card of a finished data set as Markdown.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.workflow.specs.card_spec`.
+    dataset : str
+        Name of the data set in the configuration.
+    results : Path
+        Folder of the results, laid out as `exitwave.workflow.layout` says.
+    epochs : sequence of Path
+        All epochs of the data set.
+    output : Path
+        The card.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the configuration has no such data set, or a file cannot be read.
+    """
+    config = parse_config(read_spec(spec, "report")["config"], "the spec's configuration")
+    if dataset not in config.datasets:
+        raise ExitwaveError(
+            f"There is no data set '{dataset}' in the configuration, which has "
+            f"{', '.join(config.datasets) or 'none'}; give one of these."
+        )
+    shards = layout.shard_names(results / layout.source(config, dataset) / "catalog")
+    stores = [results / path for path in layout.stores(config, dataset, shards)]
+    sections = (
+        _head(config, dataset, stores),
+        _files(results, stores, epochs),
+        _loading(results / dataset, epochs),
+        _distributions(stores, epochs),
+        _bad_samples(results / layout.source(config, dataset) / "catalog", stores),
+        _cost(results / "benchmarks", dataset, layout.source(config, dataset)),
+        _settings(config, dataset),
+        _origin(config, dataset),
+    )
+    write_text(output, "\n\n".join("\n".join(section) for section in sections) + "\n")
+
+
+def _head(config: Config, dataset: str, stores: Sequence[Path]) -> list[str]:
+    entry, source = config.datasets[dataset], layout.source(config, dataset)
+    materials = config.datasets[source].materials
+    with _opened(stores, EXIT_WAVES.kind) as readers:
+        names = np.concatenate([reader.column("material") for reader in readers])
+        splits = np.concatenate([reader.column("split") for reader in readers])
+    sides = ", ".join(
+        f"{whole(int(number))} for {side}"
+        for side, number in zip(*np.unique(splits, return_counts=True), strict=True)
+    )
+    taken = f"“{materials.source}”" + (
+        f", selection “{materials.selection}”" if materials.selection else ""
+    )
+    text = [
+        f"# {entry.label or dataset}",
+        "",
+        "Simulated high-resolution transmission electron microscopy: focal series of flakes of "
+        "two-dimensional materials, and the exit waves behind them.",
+        "",
+        f"- {count(len(names), 'specimen')} of {count(len(set(names)), 'material')} ({sides})",
+        f"- materials: {taken}",
+        f"- support: {entry.structure.support.replace('_', ' ')}",
+        "- exit waves: multislice; images: aberrations, dose and camera drawn for every series",
+    ]
+    if source != dataset:
+        text.append(f"- the exit waves are those of the data set “{source}”")
+    return text
+
+
+def _files(results: Path, stores: Sequence[Path], epochs: Sequence[Path]) -> list[str]:
+    groups: dict[Path, list[Path]] = {}
+    for path in (*stores, *epochs):
+        groups.setdefault(path.parent, []).append(path)
+    lines = ["## Files", "", "| folder | files | size | content |", "|---|---|---|---|"]
+    for folder, paths in groups.items():
+        with StoreReader(paths[0]) as reader:
+            sizes, kind = reader.sizes, reader.schema.kind
+        content = f"exit waves of {sizes['x']}² points"
+        if kind == EPOCH.kind:
+            content = f"series of {count(sizes['frame'], 'image')} of {sizes['x']}² px, exit waves"
+        size = byte_size(sum(path.stat().st_size for path in paths))
+        lines.append(f"| `{folder.relative_to(results)}` | {len(paths)} | {size} | {content} |")
+    return [
+        *lines,
+        "",
+        "NetCDF-4; every variable tells its unit, every sample has a checksum (`exitwave check`). "
+        "Atoms and missing atoms are ragged arrays: those of a sample follow those of the one "
+        "before, as many as `atom_count` and `vacancy_count` say.",
+    ]
+
+
+def _loading(folder: Path, epochs: Sequence[Path]) -> list[str]:
+    code = LOADING.format(epoch=epochs[0].relative_to(folder))
+    return ["## Load it", "", "```python", *code.splitlines(), "```"]
+
+
+def _distributions(stores: Sequence[Path], epochs: Sequence[Path]) -> list[str]:
+    lines = [
+        "## Parameters as drawn",
+        "",
+        f"| parameter | {' | '.join(_SHARES)} |",
+        "|---|" + "---|" * len(_SHARES),
+    ]
+    with _opened(stores, EXIT_WAVES.kind) as readers:
+        for name, label in _SPECIMEN.items():
+            lines.append(_row(label, np.concatenate([reader.column(name) for reader in readers])))
+    with _opened(epochs, EPOCH.kind) as readers:
+        for parameter in PARAMETERS:
+            if parameter.column in _SPECIMEN:
+                continue
+            values = [reader.column(parameter.column).ravel() for reader in readers]
+            drawn = np.concatenate(values) * parameter.factor
+            if parameter.logarithmic:
+                drawn = np.log10(drawn)
+            if np.isfinite(drawn).any():
+                lines.append(_row(re.sub(r"[${}_]", "", parameter.label), drawn))
+    return lines
+
+
+def _row(label: str, values: NDArray[Any]) -> str:
+    quantiles = np.nanquantile(np.asarray(values, dtype=float), list(_SHARES.values()))
+    return f"| {label} | " + " | ".join(f"{value:.4g}" for value in quantiles) + " |"
+
+
+def _bad_samples(catalog: Path, stores: Sequence[Path]) -> list[str]:
+    failed: list[Mapping[str, Any]] = []
+    with _opened(stores, EXIT_WAVES.kind) as readers:
+        for reader in readers:
+            failed += json.loads(reader.attributes["failed"])
+    summary = json.loads((catalog / "summary.json").read_text(encoding="utf-8"))
+    lines = [
+        "## Known bad samples",
+        "",
+        f"Of {count(summary['rows'], 'row')} of the source {whole(summary['matched'])} matched the "
+        f"selection and {whole(summary['accepted'])} were accepted; `catalog/rejected.csv` names "
+        "the others and the reasons. "
+        + (f"{count(len(failed), 'specimen')} failed:" if failed else "No specimen failed."),
+    ]
+    lines += [
+        f"- {entry['material']}, specimen {entry['sample_index']}: {entry['reason']}"
+        for entry in failed[:MOST_FAILURES]
+    ]
+    if len(failed) > MOST_FAILURES:
+        lines.append(f"- and {len(failed) - MOST_FAILURES} more, named in the stores")
+    return lines
+
+
+def _cost(benchmarks: Path, dataset: str, source: str) -> list[str]:
+    lines = ["## Cost", ""]
+    for stage, name, what in (("simulate", source, "exit waves"), ("render", dataset, "images")):
+        tables = [
+            pd.read_csv(path, sep="\t", na_values=["-", "NA"])
+            for path in sorted((benchmarks / stage).glob(f"{name}.*.tsv"))
+        ]
+        if tables:
+            jobs = pd.concat(tables)
+            seconds = jobs["cpu_time"].fillna(jobs["s"]).sum()
+            memory = byte_size(jobs["max_rss"].max() * 2**20)
+            lines.append(
+                f"- {what}: {duration(float(seconds))} of processor time in "
+                f"{count(len(jobs), 'job')}, at most {memory} of memory in one"
+            )
+    return [*lines, "", "Of the jobs that ran last; samples that were copied cost nothing."]
+
+
+def _settings(config: Config, dataset: str) -> list[str]:
+    entry = config.datasets[dataset].model_dump(mode="json")
+    text = yaml.safe_dump({"seed": config.seed, "datasets": {dataset: entry}}, sort_keys=False)
+    return ["## Settings", "", "```yaml", *text.splitlines(), "```"]
+
+
+def _origin(config: Config, dataset: str) -> list[str]:
+    source = config.datasets[layout.source(config, dataset)].materials.source
+    cited = [f"- the method: {PAPER}"]
+    if source != "monolayers":
+        cited.append(f"- the database the materials come from; C2DB: {DATABASE_PAPER}")
+    cited.append("- the multislice: J. Madsen and T. Susi, The abTEM code, Open Res. Europe 1, 24")
+    return [
+        "## Licence and citation",
+        "",
+        f"Made with exitwave {__version__} (commit {provenance.git_commit()}), which is free "
+        "software under the GNU General Public License, version 3 or later. The licence of these "
+        "data is for those who made them to choose; structures from a database stay under its "
+        "terms. Please cite exitwave as its CITATION.cff says, and",
+        "",
+        *cited,
+    ]
+
+
+@contextlib.contextmanager
+def _opened(paths: Sequence[Path], kind: str) -> Iterator[list[StoreReader]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(StoreReader(path, kind)) for path in paths]

@@ -1,0 +1,369 @@
+"""A network held against classical reconstruction from a longer focal series (paper, Sec. 6).
+
+The network gets a few images of each series, at even distances. Of some samples, chosen along the
+network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in three ways:
+
+| name | images | told of the microscope |
+|---|---|---|
+| ``classical_paper`` | all | defocus, Cs and focal spread only, as in the paper |
+| ``classical_all`` | all | everything |
+| ``classical_few`` | the network's | everything |
+
+The last two are as strong as we can make them (accelerated iterations); the network is told
+nothing. Classical waves are smeared as the truth is. Every wave is held against the truth, and both
+once more after their long wavelengths were taken out, which classical reconstruction loses.
+
+Writes into the folder of the comparison:
+
+| file | content |
+|---|---|
+| ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
+| ``summary.json`` | quartiles of every error, provenance |
+| ``examples.npz`` | the samples at the chosen percentiles, see `ComparisonExample` |
+
+>>> compare_reconstructions(spec, Path("results/networks/mos2"), epochs, folder)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exitwave.config.models import Microscope
+from exitwave.errors import ExitwaveError
+from exitwave.files.atomic import write_text
+from exitwave.files.schemas import EPOCH
+from exitwave.files.store import StoreReader
+from exitwave.imaging.microscope import MicroscopeDraw
+from exitwave.provenance import attributes as provenance
+from exitwave.provenance import inputs
+from exitwave.reconstruction.classical import (
+    Knowledge,
+    reconstruct_wave,
+    remove_low_frequencies,
+    told_microscope,
+)
+from exitwave.scoring.examples import Example, example_values, write_examples
+from exitwave.scoring.metrics import Wave, blurred, wave_error
+from exitwave.scoring.validation_samples import (
+    Predictor,
+    ValidationSamples,
+    finite,
+    network_predictor,
+    percentile_rank,
+    predicted,
+    ranked,
+    true_wave,
+    validation_samples,
+    write_rows,
+)
+from exitwave.tasks.parallel import map_tasks
+from exitwave.workflow.specs import read_spec
+
+logger = logging.getLogger(__name__)
+
+WAYS = ("network", "classical_paper", "classical_all", "classical_few")
+"""Columns of ``samples.csv`` begin with one of these, those after the high pass go on with
+``high_pass_``."""
+
+
+@dataclass(frozen=True)
+class ComparisonExample(Example):
+    """One sample with its classical reconstructions; ``image`` is the whole series.
+
+    Attributes
+    ----------
+    classical_paper, classical_all, classical_few : (y, x) array of complex
+        See the module.
+    high_pass_truth : (y, x) array of complex
+        The truth without its long wavelengths; vacuum is 0.
+    high_pass_paper : (y, x) array of complex
+        ``classical_paper`` likewise.
+    """
+
+    classical_paper: NDArray[np.complex64]
+    classical_all: NDArray[np.complex64]
+    classical_few: NDArray[np.complex64]
+    high_pass_truth: NDArray[np.complex64]
+    high_pass_paper: NDArray[np.complex64]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One focal series to be reconstructed: where it lies, and how."""
+
+    epoch: Path
+    place: int
+    few: tuple[int, ...]
+    iterations: int
+
+
+@dataclass(frozen=True)
+class _Reconstructed:
+    """The classical waves of one series, and the time that each took [s]."""
+
+    waves: dict[str, Wave]
+    seconds: dict[str, float]
+
+
+def compare_reconstructions(
+    spec: str, network: Path, epochs: Sequence[Path], output: Path, workers: int = 1
+) -> None:
+    """Hold a trained network against classical reconstruction.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.workflow.specs.compare_spec`.
+    network : Path
+        Folder of the network.
+    epochs : sequence of Path
+        Validation epochs of long series.
+    output : Path
+        Folder of the comparison.
+    workers : int
+        Processes to reconstruct with.
+    """
+    # First of all, since it says what is wrong with a folder that holds no network.
+    predict = network_predictor(network)
+    settings = json.loads((network / "network.json").read_text(encoding="utf-8"))["network"]
+    taken, made_from = int(settings["images"]), inputs.of_network(network)
+    compare_predictions(spec, predict, taken, epochs, output, made_from, workers)
+
+
+def compare_predictions(
+    spec: str,
+    predict: Predictor,
+    taken: int,
+    epochs: Sequence[Path],
+    output: Path,
+    made_from: inputs.Inputs | None = None,
+    workers: int = 1,
+) -> None:
+    """Compare anything that takes so many images of a series; see `compare_reconstructions`.
+
+    The memory needed depends on the size of the images and the number of workers and of examples,
+    not on the number of samples.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the series are not those of the spec or a reconstruction fails.
+    """
+    settings = read_spec(spec, "compare")["comparison"]
+    few = taken_frames(settings["images"], taken)
+    with validation_samples(epochs) as samples:
+        rows = list(_network_rows(samples, predict, few, settings["images"]))
+        ranks = ranked(rows)
+        chosen = [ranks[place] for place in _chosen_places(len(ranks), settings)]
+        drawn = {
+            percentile: ranks[percentile_rank(percentile, len(ranks))]
+            for percentile in settings["percentiles"]
+        }
+        tasks = [_Task(*samples.location(index), few, settings["iterations"]) for index in chosen]
+        compared: dict[int, dict[str, Any]] = {}
+        kept: dict[int, dict[str, Wave]] = {}
+        seconds: list[dict[str, float]] = []
+        for place, result in map_tasks(_reconstruct, tasks, workers, "classical reconstruction"):
+            if isinstance(result, Exception):
+                raise result
+            index = chosen[place]
+            sample = samples[index]
+            waves = {"network": predicted(predict, [sample], few)[0], **result.waves}
+            compared[index] = _row(rows[index], sample, waves, settings["high_pass_px"])
+            seconds.append(result.seconds)
+            if index in drawn.values():
+                kept[index] = waves
+        examples = [
+            _example(samples[index], kept[index], percentile, compared[index], settings)
+            for percentile, index in drawn.items()
+        ]
+    # Workers finish in any order.
+    table = [compared[index] for index in chosen]
+    made = provenance.attributes(
+        spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
+    )
+    summary = _summary(table, len(rows), few) | made
+    write_rows(output / "samples.csv", table)
+    write_examples(output, examples, made)
+    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    write_text(output / "summary.json", text + "\n")
+    logger.info("%s", json.dumps(_told(summary, seconds)))
+
+
+def taken_frames(images: int, taken: int) -> tuple[int, ...]:
+    """Return the images of a long series that the network gets, at even distances.
+
+    Raises
+    ------
+    ExitwaveError
+        Where there is no such choice.
+    """
+    if taken < 2 or (images - 1) % (taken - 1):
+        raise ExitwaveError(
+            f"Of a series of {images} images {taken} cannot be taken at even distances; compare a "
+            f"network of two or more images on series of a multiple of {max(taken - 1, 1)} and one "
+            "more."
+        )
+    return tuple(range(0, images, (images - 1) // (taken - 1)))
+
+
+def _network_rows(
+    samples: ValidationSamples, predict: Predictor, few: Sequence[int], images: int
+) -> Sequence[dict[str, Any]]:
+    rows = []
+    for indices, batch in samples.batches():
+        for sample in batch:
+            found = sample["image"].shape[-1]
+            if found != images:
+                raise ExitwaveError(
+                    f"The epochs hold series of {found} images, but {images} were to be compared; "
+                    f"give epochs of {images} images."
+                )
+        waves = predicted(predict, batch, few)
+        for index, sample, wave in zip(indices, batch, waves, strict=True):
+            error = wave_error(wave, true_wave(sample)).relative_error
+            rows.append({**samples.identity(index, sample), "relative_error": error})
+    return rows
+
+
+def _chosen_places(count: int, settings: Mapping[str, Any]) -> list[int]:
+    """Places in the ranking, from the worst: at even distances, and those that are drawn.
+
+    Each drawn one takes the place of its neighbour, so that the rest of the ranking stays covered.
+    """
+    drawn = {percentile_rank(percentile, count) for percentile in settings["percentiles"]}
+    wanted = min(settings["samples"], count)
+    places = {round(place) for place in np.linspace(0, count - 1, wanted)}
+    for place in sorted(drawn - places):
+        if others := places - drawn:
+            places.remove(min(others, key=lambda other: (abs(other - place), other)))
+        places.add(place)
+    return sorted(places)
+
+
+def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> MicroscopeDraw:
+    """The microscope that made a series, from the epoch's columns and its spec."""
+    drawn = (
+        "dose",
+        "spherical_aberration",
+        "astigmatism",
+        "astigmatism_angle",
+        "coma",
+        "coma_angle",
+        "focal_spread",
+        "blur",
+        "sampling",
+        "mtf_c1",
+        "mtf_c2",
+        "mtf_c3",
+    )
+    model = Microscope.model_validate(limits)
+    return MicroscopeDraw(
+        defocus=tuple(float(value) for value in sample["defocus"]),
+        energy_kev=float(sample["energy"]),
+        mtf_frequency_unit=model.mtf_frequency_unit,
+        focal_spread_model=model.focal_spread_model,
+        mtf_curve=model.mtf_curve,
+        **{name: float(sample[name]) for name in drawn},
+    )
+
+
+def _reconstruct(task: _Task) -> _Reconstructed:
+    with StoreReader(task.epoch, EPOCH.kind) as reader:
+        sample, spec = reader.read(task.place), json.loads(str(reader.attributes["spec"]))
+    microscope, sampling = _microscope(sample, spec["microscope"]), float(sample["sampling"])
+    images, few = np.moveaxis(sample["image"], -1, 0), list(task.few)
+    fewer = replace(microscope, defocus=tuple(microscope.defocus[frame] for frame in few))
+    ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
+        "classical_paper": (images, microscope, "paper"),
+        "classical_all": (images, microscope, "all"),
+        "classical_few": (images[few], fewer, "all"),
+    }
+    done = _Reconstructed({}, {})
+    for name, (taken, true_microscope, knowledge) in ways.items():
+        begun = time.perf_counter()
+        found = reconstruct_wave(
+            taken,
+            sampling,
+            told_microscope(true_microscope, knowledge),
+            task.iterations,
+            accelerated=knowledge == "all",
+        )
+        done.seconds[name] = time.perf_counter() - begun
+        smear = spec["epochs"]["target_smear_angstrom"]
+        done.waves[name] = blurred(found.wave, smear, sampling)
+    return done
+
+
+def _row(
+    row: Mapping[str, Any], sample: dict[str, Any], waves: Mapping[str, Wave], width: float
+) -> dict[str, Any]:
+    truth = true_wave(sample)
+    # `wave_error` knows vacuum as 1.
+    passed = 1 + remove_low_frequencies(truth, width)
+    found: dict[str, Any] = dict(row)
+    for name in WAYS:
+        for prefix, error in (
+            (name, wave_error(waves[name], truth)),
+            (
+                f"{name}_high_pass",
+                wave_error(1 + remove_low_frequencies(waves[name], width), passed),
+            ),
+        ):
+            found |= {f"{prefix}_{key}": value for key, value in asdict(error).items()}
+    return found
+
+
+def _example(
+    sample: dict[str, Any],
+    waves: Mapping[str, Wave],
+    percentile: float,
+    row: dict[str, Any],
+    settings: Mapping[str, Any],
+) -> ComparisonExample:
+    width = settings["high_pass_px"]
+    classical: dict[str, Any] = {name: waves[name].astype(np.complex64) for name in WAYS[1:]}
+    return ComparisonExample(
+        **example_values(sample, waves["network"], percentile, row),
+        **classical,
+        high_pass_truth=remove_low_frequencies(true_wave(sample), width),
+        high_pass_paper=remove_low_frequencies(waves["classical_paper"], width),
+    )
+
+
+def _summary(
+    rows: Sequence[dict[str, Any]], ranked_samples: int, few: Sequence[int]
+) -> dict[str, Any]:
+    table = pd.DataFrame(rows)
+    columns = [name for name in table if str(name).startswith(WAYS)]
+    quartiles = table[columns].quantile([0.25, 0.5, 0.75])
+    names = ("lower_quartile", "median", "upper_quartile")
+    return {
+        "samples": len(rows),
+        "ranked_samples": ranked_samples,
+        "network_frames": list(few),
+        "statistics": {
+            str(column): dict(zip(names, map(float, quartiles[column]), strict=True))
+            for column in columns
+        },
+    }
+
+
+def _told(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """What the log says: the median error of each way and the median time of each classical one."""
+    medians = {name: summary["statistics"][f"{name}_rmse"]["median"] for name in WAYS}
+    times = pd.DataFrame(list(seconds)).median()
+    return {
+        "rmse": medians,
+        "seconds": {str(name): float(f"{value:.3g}") for name, value in times.items()},
+    }

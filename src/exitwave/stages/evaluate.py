@@ -1,0 +1,318 @@
+"""Hold a network's exit waves against the true ones, sample by sample.
+
+Writes into the folder of the evaluation:
+
+| file | content |
+|---|---|
+| ``samples.csv`` | one row a sample: identity, errors, the same for the baselines, peaks |
+| ``summary.json`` | quartiles of every column, the network's gain over the baselines, provenance |
+| ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
+
+>>> evaluate_network(spec, Path("results/networks/demo"), [Path(".../validation/00.nc")], folder)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from exitwave.files.atomic import write_text
+from exitwave.provenance import attributes as provenance
+from exitwave.provenance import inputs
+from exitwave.scoring.examples import Example, example_values, write_examples
+from exitwave.scoring.metrics import Wave, blurred, exchange_targets, vacuum, wave_error
+from exitwave.scoring.peaks import (
+    Peaks,
+    find_peaks,
+    match_peaks,
+    random_found_share,
+    threshold_level,
+)
+from exitwave.scoring.vacancies import (
+    column_sites,
+    count_vacancies,
+    missing_columns,
+    precision_and_recall,
+)
+from exitwave.scoring.validation_samples import (
+    IDENTITY_COLUMNS,
+    Predictor,
+    ValidationSamples,
+    finite,
+    network_predictor,
+    percentile_rank,
+    predicted,
+    ranked,
+    true_wave,
+    validation_samples,
+    write_rows,
+)
+from exitwave.seeds import generator
+from exitwave.workflow.specs import read_spec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines the scores of a sample, from the spec."""
+
+    seed: int
+    percentiles: tuple[float, ...]
+    blurs: tuple[float, ...]
+    peak_distance: float
+    peak_threshold: float
+
+    @classmethod
+    def from_spec(cls, spec: str) -> Settings:
+        """Read the spec of `exitwave.workflow.specs.evaluate_spec`."""
+        values = read_spec(spec, "evaluate")
+        entry = values["evaluation"]
+        return cls(
+            seed=values["seed"],
+            percentiles=tuple(entry["percentiles"]),
+            blurs=tuple(entry["blurs_angstrom"]),
+            peak_distance=entry["peak_distance_angstrom"],
+            peak_threshold=entry["peak_threshold"],
+        )
+
+
+def evaluate_network(spec: str, network: Path, epochs: Sequence[Path], output: Path) -> None:
+    """Evaluate a trained network on the validation epochs of a data set.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.workflow.specs.evaluate_spec`.
+    network : Path
+        Folder of the network.
+    epochs : sequence of Path
+        Epochs of focal series.
+    output : Path
+        Folder of the evaluation.
+    """
+    made_from = inputs.of_network(network)
+    evaluate_predictions(spec, network_predictor(network), epochs, output, made_from)
+
+
+def evaluate_predictions(
+    spec: str,
+    predict: Predictor,
+    epochs: Sequence[Path],
+    output: Path,
+    made_from: inputs.Inputs | None = None,
+) -> None:
+    """Evaluate anything that turns focal series into exit waves; see `evaluate_network`.
+
+    ``made_from`` are the inputs that the predictor stands for, beside the epochs.
+
+    The memory needed depends on `BATCH_SIZE` and the size of the images, not on their number.
+
+    Raises
+    ------
+    ExitwaveError
+        Where there are no samples, or the waves are not finite numbers of the right shape.
+    """
+    settings = Settings.from_spec(spec)
+    with validation_samples(epochs) as samples:
+        rows = list(_score_all(samples, predict, settings))
+        ranks = ranked(rows)
+        chosen = [
+            (percentile, ranks[percentile_rank(percentile, len(rows))])
+            for percentile in settings.percentiles
+        ]
+        examples = [
+            _example(samples[index], predict, percentile, rows[index])
+            for percentile, index in chosen
+        ]
+    summary = summarize(rows)
+    summary["examples"] = [
+        {"percentile": percentile, **rows[index]} for percentile, index in chosen
+    ]
+    summary |= provenance.attributes(
+        spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
+    )
+    write_rows(output / "samples.csv", rows)
+    write_examples(output, examples, provenance_of(summary))
+    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    write_text(output / "summary.json", text + "\n")
+    logger.info("%s", json.dumps(finite({"samples": len(rows), **summary["ratios"]})))
+
+
+def _score_all(
+    samples: ValidationSamples, predict: Predictor, settings: Settings
+) -> Iterator[dict[str, Any]]:
+    materials = [str(name) for name in samples.column("material")]
+    specimens = [
+        f"{material}/{number}"
+        for material, number in zip(materials, samples.column("sample_index"), strict=True)
+    ]
+    rng = generator(settings.seed, "evaluate", "exchange")
+    exchanged = exchange_targets(materials, specimens, rng)
+    for indices, batch in samples.batches():
+        for index, sample, wave in zip(indices, batch, predicted(predict, batch), strict=True):
+            other = samples[int(exchanged[index])] if len(exchanged) else None
+            yield {
+                **samples.identity(index, sample),
+                **_errors(wave, sample, other, settings),
+                **_peak_scores(wave, sample, other, settings),
+                **_vacancy_scores(wave, sample),
+            }
+
+
+def _errors(
+    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: Settings
+) -> dict[str, float]:
+    """The four errors of the network, without prefix, and of each baseline."""
+    truth, sampling = true_wave(sample), float(sample["sampling"])
+    pairs = {
+        "": (wave, truth),
+        "vacuum_": (vacuum(truth), truth),
+        **{
+            f"blurred_{float(width)}_": (blurred(truth, width, sampling), truth)
+            for width in settings.blurs
+        },
+    }
+    if other is not None:
+        pairs["exchanged_"] = (wave, true_wave(other))
+    return {
+        f"{prefix}{name}": value
+        for prefix, pair in pairs.items()
+        for name, value in asdict(wave_error(*pair)).items()
+    }
+
+
+def _peak_scores(
+    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: Settings
+) -> dict[str, float]:
+    sampling, distance = float(sample["sampling"]), settings.peak_distance
+    true = _true_peaks(sample, settings)
+    level = threshold_level(true_wave(sample), settings.peak_threshold)
+    predicted = find_peaks(wave, sampling, level)
+    match = match_peaks(true, predicted, distance)
+    chance = math.nan
+    if other is not None:
+        chance = match_peaks(_true_peaks(other, settings), predicted, distance).found_share
+    median, largest = match.median_displacement, match.largest_displacement
+    return {
+        "true_peaks": match.true_count,
+        "predicted_peaks": match.predicted_count,
+        "found_share": match.found_share,
+        "spurious_share": match.spurious_share,
+        "median_displacement_pm": 100 * median,
+        "median_displacement_px": median / sampling,
+        "largest_displacement_pm": 100 * largest,
+        "largest_displacement_px": largest / sampling,
+        "chance_found_share": chance,
+        "random_found_share": random_found_share(true, len(predicted), distance),
+    }
+
+
+def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
+    """Columns that lack atoms, told from the prediction and, as the best possible, the truth."""
+    sites, sampling = column_sites(sample), float(sample["sampling"])
+    ours = count_vacancies(sites, missing_columns(wave, sites, sampling))
+    best = count_vacancies(sites, missing_columns(true_wave(sample), sites, sampling))
+    return {
+        "vacancy_sites": ours.sites,
+        "vacancies": ours.lacking,
+        "claimed_vacancies": ours.claimed,
+        "found_vacancies": ours.found,
+        "truth_claimed_vacancies": best.claimed,
+        "truth_found_vacancies": best.found,
+    }
+
+
+def _true_peaks(sample: dict[str, Any], settings: Settings) -> Peaks:
+    truth = true_wave(sample)
+    level = threshold_level(truth, settings.peak_threshold)
+    return find_peaks(truth, float(sample["sampling"]), level)
+
+
+def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the number of samples, quartiles of every result, and the gains over baselines.
+
+    Returns
+    -------
+    dict
+        ``samples``; ``statistics``: of each column the three quartiles, None where it has no
+        value; ``ratios``: by how much the baselines' median RMSE exceeds the network's;
+        ``vacancies``: precision and recall of the columns that lack atoms.
+    """
+    results = pd.DataFrame(rows).drop(columns=list(IDENTITY_COLUMNS), errors="ignore")
+    results = results.drop(columns="percent_worse", errors="ignore")
+    quartiles = results.quantile([0.25, 0.5, 0.75])
+    names = ("lower_quartile", "median", "upper_quartile")
+    statistics = {
+        str(column): dict(zip(names, (float(value) for value in quartiles[column]), strict=True))
+        for column in quartiles
+    }
+
+    def gain(baseline: str, part: str) -> float:
+        reached = statistics[f"rmse_{part}"]["median"]
+        level = statistics.get(f"{baseline}_rmse_{part}", {}).get("median", math.nan)
+        return level / reached if reached else math.inf
+
+    ratios = {
+        f"{baseline}_rmse_{part}": gain(baseline, part)
+        for baseline in ("exchanged", "vacuum")
+        for part in ("real", "imag")
+    }
+    return {
+        "samples": len(rows),
+        "statistics": statistics,
+        "ratios": ratios,
+        "vacancies": _vacancy_summary(rows),
+    }
+
+
+def _vacancy_summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Precision and recall over the columns of all samples, and what chance would reach."""
+    total = {
+        name: sum(int(row.get(name, 0)) for row in rows)
+        for name in (
+            "vacancy_sites",
+            "vacancies",
+            "claimed_vacancies",
+            "found_vacancies",
+            "truth_claimed_vacancies",
+            "truth_found_vacancies",
+        )
+    }
+    lacking = total["vacancies"]
+    precision, recall = precision_and_recall(
+        lacking, total["claimed_vacancies"], total["found_vacancies"]
+    )
+    best_precision, best_recall = precision_and_recall(
+        lacking, total["truth_claimed_vacancies"], total["truth_found_vacancies"]
+    )
+    return {
+        "sites": total["vacancy_sites"],
+        "lacking": lacking,
+        "precision": precision,
+        "recall": recall,
+        "truth_precision": best_precision,
+        "truth_recall": best_recall,
+        # Of claims at random so many hold.
+        "chance": lacking / total["vacancy_sites"] if total["vacancy_sites"] else math.nan,
+    }
+
+
+def _example(
+    sample: dict[str, Any], predict: Predictor, percentile: float, row: dict[str, Any]
+) -> Example:
+    (wave,) = predicted(predict, [sample])
+    return Example(**example_values(sample, wave, percentile, row))
+
+
+def provenance_of(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a ``summary.json`` that says how the evaluation was made."""
+    results = ("samples", "statistics", "ratios", "vacancies", "examples")
+    return {name: value for name, value in summary.items() if name not in results}

@@ -1,0 +1,252 @@
+"""Render one epoch: a microscope for each sample, a focal series, one NetCDF store.
+
+The samples stand in the file in the order in which training reads them. An epoch is streamed: only
+a few samples per worker are in memory at a time, whatever their number.
+
+>>> render_epoch(spec, [Path("exit_waves/000.nc")], Path("epochs/3_images/training/00.nc"))
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exitwave.config.models import Microscope
+from exitwave.errors import ExitwaveError
+from exitwave.files.schemas import EPOCH, EXIT_WAVES
+from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.imaging.focal_series import render_series
+from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.provenance import attributes as provenance
+from exitwave.provenance import inputs
+from exitwave.seeds import generator, uniform_hash
+from exitwave.tasks.parallel import map_tasks
+from exitwave.workflow.specs import read_spec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One task: the sample at a place of a store, and what the image depends on."""
+
+    store: Path
+    place: int
+    seed: int
+    dataset: str
+    epoch: int
+    images: int
+    microscope: Microscope
+    image_size_px: int
+    target_smear_angstrom: float
+
+
+class _Stores:
+    """The store that a process reads: it stays open until another one has its turn.
+
+    To open a store takes longer than to read a sample.
+    """
+
+    def __init__(self) -> None:
+        self._reader: StoreReader | None = None
+
+    def read(self, store: Path, place: int) -> dict[str, Any]:
+        """Return one sample."""
+        if self._reader is None or self._reader.path != store:
+            self.close()
+            self._reader = StoreReader(store, EXIT_WAVES.kind)
+        return self._reader.read(place)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+
+
+_STORES = _Stores()
+
+
+def render_sample(task: Rendering) -> dict[str, Any]:
+    """Draw a microscope and return the values of one sample of `EPOCH`."""
+    sample = _STORES.read(task.store, task.place)
+    identity = (
+        task.dataset,
+        str(sample["material"]),
+        int(sample["sample_index"]),
+        "render",
+        task.epoch,
+    )
+    draw = draw_microscope(
+        task.microscope,
+        float(sample["energy"]),
+        task.images,
+        generator(task.seed, *identity, "microscope"),
+    )
+    parts = sample["exit_wave"]
+    series = render_series(
+        (parts[..., 0] + 1j * parts[..., 1]).astype(np.complex64),
+        float(sample["sampling"]),
+        draw,
+        task.image_size_px,
+        task.target_smear_angstrom,
+        task.microscope.padding_tolerance,
+        generator(task.seed, *identity, "noise"),
+    )
+    target = series.exit_wave
+    copied = (
+        "material",
+        "formula",
+        "sample_index",
+        "split",
+        "sample_key",
+        "energy",
+        "atom_count",
+        "atom_number",
+        "atom_layer",
+        "atom_column",
+        "vacancy_count",
+        "vacancy_number",
+        "vacancy_layer",
+        "vacancy_column",
+    )
+    origin = np.array([series.origin, series.origin, 0.0])
+    return {
+        **{name: sample[name] for name in copied},
+        "image": series.image,
+        "exit_wave": np.stack([target.real, target.imag], axis=-1),
+        "sampling": series.sampling,
+        "defocus": draw.defocus,
+        "spherical_aberration": draw.spherical_aberration,
+        "astigmatism": draw.astigmatism,
+        "astigmatism_angle": draw.astigmatism_angle,
+        "coma": draw.coma,
+        "coma_angle": draw.coma_angle,
+        "focal_spread": draw.focal_spread,
+        "blur": draw.blur,
+        "dose": draw.dose,
+        **_mtf_parameters(draw),
+        "padded_size": series.padded_size,
+        "seed": "/".join(str(part) for part in (task.seed, *identity)),
+        "atom_position": sample["atom_position"] - origin,
+        "vacancy_position": sample["vacancy_position"] - origin,
+    }
+
+
+def _mtf_parameters(draw: MicroscopeDraw) -> dict[str, float]:
+    """The parameters of the formula; none where a measured curve, in the spec, was used."""
+    values = (draw.mtf_c1, draw.mtf_c2, draw.mtf_c3)
+    drawn = values if draw.mtf_curve is None else (np.nan,) * 3
+    return dict(zip(("mtf_c1", "mtf_c2", "mtf_c3"), drawn, strict=True))
+
+
+def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int = 1) -> None:
+    """Make one epoch of a data set.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.workflow.specs.render_spec`.
+    stores : sequence of Path
+        All exit-wave stores of the data set.
+    output : Path
+        The epoch's store.
+    workers : int
+        Processes to compute with.
+
+    Raises
+    ------
+    ExitwaveError
+        Where too large a share of the samples failed, none is left on this side of the split, or
+        a store is damaged.
+    """
+    values = read_spec(spec, "render")
+    _require_few_failures(stores, values)
+    tasks = _tasks(values, stores)
+    settings = values["epochs"]
+    sizes = {
+        "sample": len(tasks),
+        "y": settings["image_size_px"],
+        "x": settings["image_size_px"],
+        "frame": values["images"],
+    }
+    title = "/".join(output.with_suffix("").parts[-5:])
+    attributes = provenance.attributes(spec, inputs.of_stores(stores=stores))
+    # Store by store, wherever a sample stands in the epoch.
+    turns = sorted(range(len(tasks)), key=lambda turn: (tasks[turn].store, tasks[turn].place))
+    try:
+        with StoreWriter(output, EPOCH, sizes, attributes) as store:
+            for index, result in map_tasks(
+                render_sample, [tasks[turn] for turn in turns], workers, title
+            ):
+                if isinstance(result, Exception):
+                    raise result
+                store.write(turns[index], **result)
+    finally:
+        _STORES.close()
+
+
+def _require_few_failures(stores: Sequence[Path], values: dict[str, Any]) -> None:
+    samples, failed = 0, []
+    for path in stores:
+        with StoreReader(path, EXIT_WAVES.kind) as reader:
+            samples += len(reader)
+            failed += json.loads(reader.attributes["failed"])
+    limit = values["epochs"]["max_failed_share"]
+    if failed and len(failed) > limit * (samples + len(failed)):
+        first = failed[0]
+        raise ExitwaveError(
+            f"{len(failed)} of {samples + len(failed)} samples of the data set "
+            f"'{values['dataset']}' failed (the first: {first['material']}, {first['reason']}), "
+            f"more than epochs.max_failed_share = {limit:g} allows; mend the cause, which each "
+            "store's summary names, or raise the limit."
+        )
+
+
+def _tasks(values: dict[str, Any], stores: Sequence[Path]) -> list[Rendering]:
+    """The samples of one side of the split, in training order.
+
+    The order is that of a hash of each sample's identity, so one more sample leaves the order of
+    the others as it was.
+    """
+    keyed = []
+    for path in stores:
+        with StoreReader(path, EXIT_WAVES.kind) as reader:
+            columns = (reader.column(name) for name in ("material", "sample_index", "split"))
+            for place, (material, index, split) in enumerate(zip(*columns, strict=True)):
+                if split == values["split"]:
+                    order = uniform_hash(
+                        values["seed"],
+                        values["dataset"],
+                        "order",
+                        values["epoch"],
+                        str(material),
+                        int(index),
+                    )
+                    keyed.append(((order, str(material), int(index)), path, place))
+    if not keyed:
+        raise ExitwaveError(
+            f"The data set '{values['dataset']}' has no {values['split']} samples; change its "
+            "split, or take more materials."
+        )
+    microscope = Microscope.model_validate(values["microscope"])
+    return [
+        Rendering(
+            store=path,
+            place=place,
+            seed=values["seed"],
+            dataset=values["dataset"],
+            epoch=values["epoch"],
+            images=values["images"],
+            microscope=microscope,
+            image_size_px=values["epochs"]["image_size_px"],
+            target_smear_angstrom=values["epochs"]["target_smear_angstrom"],
+        )
+        for _, path, place in sorted(keyed)
+    ]

@@ -1,0 +1,312 @@
+"""Simulate the exit waves of one shard: specimens, multislice, one NetCDF store.
+
+A sample that is already there, in a previous file of any shard or in the journal of a killed run,
+is copied if its key still holds; only the others are computed. The samples that fail are named,
+with the reason, in the store's attribute ``failed`` and in the summary beside it.
+
+>>> simulate_exit_waves(spec, Path("catalog/shards/000.json"), Path("exit_waves/000.nc"), workers=2)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from exitwave.config.models import Multislice
+from exitwave.config.structure import Structure
+from exitwave.errors import ExitwaveError, SpecimenError
+from exitwave.files.atomic import write_text
+from exitwave.files.journal import Journal
+from exitwave.files.schemas import EXIT_WAVES
+from exitwave.files.shard_files import ShardFiles
+from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
+from exitwave.materials.material import Material
+from exitwave.multislice.exit_wave import (
+    single_energy,
+    stored_points,
+    with_drawn_energy,
+)
+from exitwave.multislice.thermal import thermal_exit_wave
+from exitwave.provenance import attributes as provenance
+from exitwave.provenance import inputs
+from exitwave.seeds import generator
+from exitwave.specimens.build import build_specimen
+from exitwave.tasks.parallel import ahead, map_tasks
+from exitwave.workflow.specs import canonical_json, read_spec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One task: one sample of one material, with all that determines it."""
+
+    seed: int
+    dataset: str
+    material: Material
+    sample_index: int
+    split: str
+    sample_key: str
+    structure: Structure
+    multislice: Multislice
+    device: Literal["cpu", "gpu"]
+
+
+def sample_key(spec: str, material: Material, sample_index: int) -> str:
+    """Return the hash of all that determines a sample: spec, structure, sample identity."""
+    geometry = {key: value for key, value in material.as_dict().items() if key != "label"}
+    text = canonical_json([json.loads(spec), geometry, sample_index])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def simulate_sample(task: Simulation) -> dict[str, Any]:
+    """Build one specimen and return the values of one sample of `EXIT_WAVES`."""
+    start = time.perf_counter()
+    identity = (task.dataset, task.material.identifier, task.sample_index)
+
+    def draws(*aspect: str | int) -> np.random.Generator:
+        return generator(task.seed, *identity, "multislice", *aspect)
+
+    specimen = build_specimen(
+        task.material, task.structure, task.seed, task.dataset, task.sample_index
+    )
+    settings = with_drawn_energy(task.multislice, draws("energy"))
+    wave = thermal_exit_wave(
+        specimen, settings, lambda number: draws("phonons", number), task.device
+    )
+    return {
+        "exit_wave": np.stack([wave.real, wave.imag], axis=-1),
+        "material": task.material.identifier,
+        "formula": task.material.formula,
+        "sample_index": task.sample_index,
+        "split": task.split,
+        "sample_key": task.sample_key,
+        "sampling": specimen.box / len(wave),
+        "energy": single_energy(settings),
+        "tilt": specimen.tilt,
+        "tilt_axis": specimen.tilt_axis,
+        "exit_distance": task.multislice.exit_distance_angstrom,
+        "thickness": specimen.thickness,
+        "atom_count": len(specimen.numbers),
+        "atom_number": specimen.numbers,
+        "atom_layer": specimen.layers,
+        "atom_column": specimen.columns,
+        "atom_position": specimen.positions,
+        "vacancy_count": len(specimen.vacancies.numbers),
+        "vacancy_number": specimen.vacancies.numbers,
+        "vacancy_layer": specimen.vacancies.layers,
+        "vacancy_column": specimen.vacancies.columns,
+        "vacancy_position": specimen.vacancies.positions,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def simulate_exit_waves(
+    spec: str,
+    manifest: Path,
+    output: Path,
+    workers: int = 1,
+    device: Literal["cpu", "gpu"] = "cpu",
+    worker_jobs: int = 0,
+) -> dict[str, Any]:
+    """Make the store of one shard.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.workflow.specs.simulate_spec`.
+    manifest : Path
+        The shard's manifest from the catalog.
+    output : Path
+        The store, ``{shard}.nc``; its summary is written beside it as ``{shard}.json``.
+    workers : int
+        Processes to compute with.
+    device : {'cpu', 'gpu'}
+        Where abTEM computes.
+    worker_jobs : int
+        Slurm jobs of as many processes each that help, see `exitwave.tasks.worker_jobs`.
+
+    Returns
+    -------
+    dict
+        The summary: samples, computed, copied, failed, seconds a wave.
+    """
+    tasks = _tasks(spec, read_manifest(manifest), device)
+    shard = _Shard(spec, manifest, output)
+    reused = shard.reusable({task.sample_key for task in tasks})
+    missing = [task for task in tasks if task.sample_key not in reused]
+    logger.info(
+        "%s: %d samples, %d already there, %d to compute with %d workers",
+        output,
+        len(tasks),
+        len(reused),
+        len(missing),
+        workers * (1 + worker_jobs),
+    )
+    failed, seconds = [], []
+    unexpected: list[Exception] = []
+    title = f"{output.parent.parent.name}/{output.stem}"
+    for index, result in map_tasks(simulate_sample, missing, workers, title, worker_jobs):
+        task = missing[index]
+        if isinstance(result, Exception):
+            reason = str(result) if isinstance(result, SpecimenError) else _reason(result)
+            logger.warning(
+                "%s, sample %d failed: %s", task.material.identifier, task.sample_index, reason
+            )
+            failed.append(_failure(task, reason))
+            if not isinstance(result, SpecimenError):
+                unexpected.append(result)
+        else:
+            seconds.append(float(result["seconds"]))
+            shard.keep(result)
+    if unexpected and len(unexpected) == len(tasks):
+        # Not one bad material but something wrong with the machine or the installation.
+        raise ExitwaveError(
+            f"Every sample of {output} failed, the last one with {_reason(unexpected[-1])}; mend "
+            "this and run again."
+        )
+    summary = {
+        "samples": len(tasks) - len(failed),
+        "computed": len(missing) - len(failed),
+        "copied": len(tasks) - len(missing),
+        "failed": sorted(failed, key=lambda entry: (entry["material"], entry["sample_index"])),
+        "seconds_per_wave": round(statistics.median(seconds), 3) if seconds else None,
+    }
+    shard.finish(tasks, summary)
+    return summary
+
+
+def _tasks(spec: str, manifest: Manifest, device: Literal["cpu", "gpu"]) -> list[Simulation]:
+    values = read_spec(spec, "simulate")
+    structure = Structure.model_validate(values["structure"])
+    multislice = Multislice.model_validate(values["multislice"])
+
+    def task(sample: ManifestSample) -> Simulation:
+        material = manifest.materials[sample.material]
+        return Simulation(
+            seed=values["seed"],
+            dataset=values["dataset"],
+            material=material,
+            sample_index=sample.sample_index,
+            split=sample.split,
+            sample_key=sample_key(spec, material, sample.sample_index),
+            structure=structure,
+            multislice=multislice,
+            device=device,
+        )
+
+    return [task(sample) for sample in manifest.samples]
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _failure(task: Simulation, reason: str) -> dict[str, Any]:
+    return {
+        "material": task.material.identifier,
+        "formula": task.material.formula,
+        "sample_index": task.sample_index,
+        "reason": reason,
+    }
+
+
+class _Shard:
+    """The samples of one shard, from wherever they are at hand to its store."""
+
+    def __init__(self, spec: str, manifest: Path, output: Path) -> None:
+        self.spec = spec
+        self.manifest = manifest
+        self.output = output
+        self.files = ShardFiles(spec, manifest, output)
+        self._journalled: set[str] = set()
+        self._stored: dict[str, tuple[Path, int]] = {}
+
+    def reusable(self, wanted: set[str]) -> set[str]:
+        """Return the keys among those wanted whose samples are at hand, each verified."""
+        # Before anything is appended to it, its end must be found.
+        self._journalled.update(_journalled_keys(self.files.journal, wanted))
+        for path in self.files.sources():
+            missing = wanted - self._stored.keys() - self._journalled
+            if not missing:
+                break
+            if path.suffix == ".journal":
+                self._take(Journal(path).read(), missing)
+            elif self.files.stays(path):
+                self._stored |= {key: (path, place) for key, place, _ in _verified(path, missing)}
+            else:
+                self._take((sample for _, _, sample in _verified(path, missing)), missing)
+        return set(self._stored) | self._journalled
+
+    def _take(self, samples: Iterable[dict[str, Any]], missing: set[str]) -> None:
+        """Copy samples at once from a file that another job may remove."""
+        with contextlib.suppress(OSError):
+            for sample in samples:
+                if str(sample["sample_key"]) in missing - self._journalled:
+                    self.keep(sample)
+
+    def keep(self, sample: dict[str, Any]) -> None:
+        self.files.journal.append(sample)
+        self._journalled.add(str(sample["sample_key"]))
+
+    def finish(self, tasks: list[Simulation], summary: dict[str, Any]) -> None:
+        """Write the store in the order of the tasks, then clear what is no longer needed."""
+        failed = {(entry["material"], entry["sample_index"]) for entry in summary["failed"]}
+        good = [t for t in tasks if (t.material.identifier, t.sample_index) not in failed]
+        size = stored_points(good[0].multislice, good[0].structure.box_angstrom) if good else 0
+        attributes = {
+            **provenance.attributes(self.spec, inputs.of_manifest(self.manifest)),
+            "failed": json.dumps(summary["failed"]),
+        }
+        sizes = {"sample": len(good), "y": size, "x": size}
+        with StoreWriter(self.output, EXIT_WAVES, sizes, attributes) as store:
+            for place, sample in self._samples(good):
+                sample.pop("seconds", None)
+                # A sample that changed sides of the split is still the same sample.
+                store.write(place, **{**sample, "split": good[place].split})
+        self.files.keep_store()
+        told = {**summary, "made_from": self.files.made_from}
+        write_text(self.output.with_suffix(".json"), json.dumps(told, indent=1) + "\n")
+        self.files.clear()
+
+    def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield place in the new store and values of each sample, one at a time."""
+        places = {task.sample_key: place for place, task in enumerate(tasks)}
+        for record in ahead(self.files.journal.read()):
+            if (key := str(record["sample_key"])) in places:
+                yield places.pop(key), record
+        left = sorted((self._stored[key], place) for key, place in places.items())
+        for path, group in itertools.groupby(left, key=lambda entry: entry[0][0]):
+            entries = list(group)
+            with StoreReader(path) as reader:
+                samples = reader.read_all(stored for (_, stored), _ in entries)
+                for (_, place), sample in zip(entries, samples, strict=True):
+                    yield place, sample
+
+
+def _journalled_keys(journal: Journal, wanted: set[str]) -> set[str]:
+    return {key for record in journal.read() if (key := str(record["sample_key"])) in wanted}
+
+
+def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield key, place and values of the wanted samples of a store, each held to its digest."""
+    try:
+        with StoreReader(path, EXIT_WAVES.kind) as reader:
+            keys = [str(key) for key in reader.column("sample_key")]
+            places = [place for place, key in enumerate(keys) if key in wanted]
+            for place, sample in zip(places, reader.read_all(places), strict=True):
+                yield keys[place], place, sample
+    except ExitwaveError as error:
+        logger.warning("%s The samples behind it are computed anew.", error)

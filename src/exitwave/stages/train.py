@@ -1,0 +1,394 @@
+"""Train a network on pre-generated epochs, and go on exactly where a training was killed.
+
+Writes into the folder of the network:
+
+| file | content |
+|---|---|
+| ``model.keras`` | the network after the last epoch, without its optimizer |
+| ``network.json`` | what is needed to use it, see `exitwave.networks.trained` |
+| ``history.csv`` | epoch; loss and val_loss (mean square error of Re and Im); |
+| | learning_rate at the start of the epoch; seconds, and of these seconds_waiting for data |
+| ``training.json`` | spec, provenance, cost, machine, epoch with the least validation loss |
+| ``logs/`` | the history for TensorBoard |
+| ``checkpoints/`` | see `exitwave.networks.checkpoints` |
+
+The network of the last epoch is the result, not that of the best: the validation samples are what
+the network is judged by, so they must not choose it. The best one is kept among the checkpoints.
+
+>>> train_network(spec, training=[Path("training/00.nc")], validation=[Path("validation/00.nc")],
+...               output=Path("results/networks/mos2"))
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exitwave.config.models import Network
+from exitwave.errors import ExitwaveError
+from exitwave.files.atomic import write_text
+from exitwave.files.store import content_digest, write_error
+from exitwave.networks import backend
+from exitwave.networks.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    EpochRecord,
+    best_record,
+    is_finite,
+)
+from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
+from exitwave.networks.trained import parse_settings, save_network
+from exitwave.networks.unet import build_network
+from exitwave.provenance import attributes as provenance
+from exitwave.provenance import inputs
+from exitwave.seeds import generator
+
+if TYPE_CHECKING:
+    import keras
+    from tensorboardX.event_file_writer import EventsWriter
+
+    from exitwave.networks.loader import SeriesBatches
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, on what."""
+
+    spec: str
+    settings: Network
+    seed: int
+    training: EpochFiles
+    validation: EpochFiles
+    output: Path
+
+
+def train_network(
+    spec: str,
+    training: Sequence[Path],
+    validation: Sequence[Path],
+    output: Path,
+    require_gpu: bool = False,
+) -> None:
+    """Train a network and write its folder.
+
+    Parameters
+    ----------
+    spec : str
+        See `exitwave.workflow.specs.train_spec`.
+    training : sequence of Path
+        Epoch files; training epoch e uses file e modulo their number.
+    validation : sequence of Path
+        Epoch files; all their samples are used after each training epoch.
+    output : Path
+        Folder of the network. A training that was killed goes on from the checkpoint there.
+    require_gpu : bool
+        Fail at once where there is no GPU.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the files do not fit the network, the GPU is missing, the loss is no longer a finite
+        number, or the results cannot be written.
+    """
+    settings, seed = _parse_spec(spec)
+    with ExitStack() as stack:
+        # All that can fail without Keras comes before its import, which takes seconds.
+        files = [stack.enter_context(EpochFiles(paths)) for paths in (training, validation)]
+        check_training_files(files[0], settings)
+        check_network_fits(files[1], settings)
+        backend.prepare_environment(require_gpu)
+        if require_gpu:
+            backend.require_gpu()
+        job = Job(spec, settings, seed, files[0], files[1], Path(output))
+        _train(job)
+
+
+def _parse_spec(spec: str) -> tuple[Network, int]:
+    values = json.loads(spec)
+    return parse_settings(values["network"]), int(values["seed"])
+
+
+def _train(job: Job) -> None:
+    settings = job.settings
+    # For what might draw beside us: all our own draws come from `exitwave.seeds`.
+    backend.make_deterministic(int(generator(job.seed, "train", settings.replica).integers(2**31)))
+    from exitwave.networks.loader import FileOrder, SeriesBatches, TrainingOrder
+
+    order = TrainingOrder(job.training, settings, job.seed)
+    training = SeriesBatches(job.training, order, settings)
+    validation = SeriesBatches(job.validation, FileOrder(job.validation), settings)
+    digests = {
+        name: [content_digest(content.path) for content in files.contents]
+        for name, files in (("training data", job.training), ("validation data", job.validation))
+    }
+    checkpoints = Checkpoints(job.output / "checkpoints", {"spec": job.spec, **digests})
+    checkpoint = _start(job, checkpoints, steps=settings.epochs * len(training))
+    with closing(_new_event_file(job.output / "logs")) as events:
+        recorder = _Recorder(job, checkpoint, checkpoints, (training, validation), events)
+        if recorder.finished < settings.epochs:
+            _fit(checkpoint.model, training, validation, recorder, settings)
+    _write_results(job, checkpoint.model, recorder.records, training.samples, digests)
+
+
+def _new_event_file(folder: Path) -> EventsWriter:
+    """Begin the TensorBoard log anew; it would show an older one beside this one.
+
+    Keras' own callback needs TensorFlow and TensorBoard, so it is of no use with JAX.
+    """
+    from tensorboardX.event_file_writer import EventsWriter
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        # Not its SummaryWriter: that one writes in a thread, where a full disk goes unseen.
+        return EventsWriter(str(folder / "events"))
+    except OSError as error:
+        raise write_error(folder, error) from error
+
+
+def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
+    """Return the last checkpoint, or a new network, compiled for training."""
+    settings = job.settings
+    checkpoint = checkpoints.load()
+    if checkpoint is None:
+        model = build_network(settings, settings.images, job.seed)
+        optimizer = _make_optimizer(settings, steps)
+        checkpoint = Checkpoint(model, ())
+    else:
+        logger.info("Going on after epoch %d.", len(checkpoint.records))
+        optimizer = checkpoint.model.optimizer
+    checkpoint.model.compile(
+        optimizer=optimizer,
+        loss="mse",
+        # The loss of the last layer's scaled output. Without this weight the gradients shrink
+        # with the target, and RMSprop and Adam stand still where they fall below its epsilon.
+        loss_weights=settings.target_scale**2,
+        jit_compile=backend.compiles_steps(settings.jit_compile),
+    )
+    return checkpoint
+
+
+def _make_optimizer(settings: Network, steps: int) -> keras.Optimizer:
+    import keras
+
+    rate: Any = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+    optimizer = {
+        "rmsprop": lambda: keras.optimizers.RMSprop(rate),
+        "adam": lambda: keras.optimizers.Adam(rate),
+        "amsgrad": lambda: keras.optimizers.Adam(rate, amsgrad=True),
+    }[settings.optimizer]()
+    if settings.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _fit(
+    model: keras.Model,
+    training: SeriesBatches,
+    validation: SeriesBatches,
+    recorder: _Recorder,
+    settings: Network,
+) -> None:
+    import keras
+
+    try:
+        model.fit(
+            training,
+            validation_data=validation,
+            initial_epoch=recorder.finished,
+            epochs=settings.epochs,
+            # Keras would shuffle with a generator that a restart sets back.
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 0,
+            callbacks=[
+                keras.callbacks.LambdaCallback(
+                    on_epoch_begin=recorder.begin_epoch, on_epoch_end=recorder.end_epoch
+                )
+            ],
+        )
+    except Exception as error:
+        for batches in (training, validation):
+            if batches.failure is not None:
+                raise batches.failure from error
+        if backend.is_out_of_memory(error):
+            raise ExitwaveError(
+                f"The memory of {backend.device_name()} does not hold batches of "
+                f"{settings.batch_size} series; lower batch_size or channels of the network."
+            ) from error
+        raise
+
+
+class _Recorder:
+    """Keeps the history, and after each epoch everything that a restart needs."""
+
+    def __init__(
+        self,
+        job: Job,
+        checkpoint: Checkpoint,
+        checkpoints: Checkpoints,
+        batches: tuple[SeriesBatches, SeriesBatches],
+        events: EventsWriter,
+    ) -> None:
+        self.records = list(checkpoint.records)
+        self._job = job
+        self._model = checkpoint.model
+        self._checkpoints = checkpoints
+        self._training, self._validation = batches
+        self._events = events
+        self._started_at = 0.0
+        self._learning_rate = 0.0
+        # From the checkpoint: a kill may have come before the last lines were written.
+        self._write_history()
+        for record in self.records:
+            self._write_event(record)
+
+    @property
+    def finished(self) -> int:
+        """Number of finished epochs."""
+        return len(self.records)
+
+    def begin_epoch(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
+        """Set up the samples of an epoch, the first being 0."""
+        self._training.start_epoch(epoch)
+        self._validation.start_epoch(epoch)
+        self._learning_rate = float(self._model.optimizer.learning_rate)
+        self._started_at = time.perf_counter()
+
+    def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Record an epoch and save a checkpoint."""
+        weight = self._job.settings.target_scale**2
+        record = EpochRecord(
+            epoch=epoch + 1,
+            loss=float(logs["loss"]) / weight,
+            val_loss=float(logs["val_loss"]) / weight,
+            learning_rate=self._learning_rate,
+            seconds=round(time.perf_counter() - self._started_at, 3),
+            seconds_waiting=round(
+                self._training.seconds_waited + self._validation.seconds_waited, 3
+            ),
+        )
+        if not is_finite(record):
+            raise ExitwaveError(
+                f"The loss is {record.loss:g} and the validation loss {record.val_loss:g} in epoch "
+                f"{record.epoch} of {self._job.output.name}: the training diverged; lower "
+                f"learning_rate (now {self._job.settings.learning_rate:g}) or use float32."
+            )
+        self.records.append(record)
+        self._checkpoints.save(self._model, self.records)
+        self._write_history()
+        self._write_event(record)
+        self._log_progress(record)
+
+    def _write_history(self) -> None:
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(field.name for field in fields(EpochRecord))
+        table.writerows(astuple(record) for record in self.records)
+        write_text(self._job.output / "history.csv", text.getvalue())
+
+    def _write_event(self, record: EpochRecord) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        values = asdict(record)
+        event = Event(wall_time=time.time(), step=values.pop("epoch"))
+        for name, value in values.items():
+            event.summary.value.add(tag=name, simple_value=value)
+        try:
+            self._events.write_event(event)
+            self._events.flush()
+        except OSError as error:
+            raise write_error(self._job.output / "logs", error) from error
+
+    def _log_progress(self, record: EpochRecord) -> None:
+        epochs = self._job.settings.epochs
+        left = (epochs - record.epoch) * statistics.median(
+            record.seconds for record in self.records[-5:]
+        )
+        logger.info(
+            "epoch %d/%d: loss %.3e, val_loss %.3e, %.1f samples/s, "
+            "waiting for data %.1f %% of the time, %s left",
+            record.epoch,
+            epochs,
+            record.loss,
+            record.val_loss,
+            self._training.samples / max(record.seconds, 1e-3),
+            100 * record.seconds_waiting / max(record.seconds, 1e-3),
+            _duration(left),
+        )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+def _write_results(
+    job: Job,
+    model: keras.Model,
+    records: Sequence[EpochRecord],
+    samples: int,
+    digests: Mapping[str, Any],
+) -> None:
+    # A network that was never compiled is saved without the state of an optimizer.
+    network = build_network(job.settings, job.settings.images, job.seed)
+    network.set_weights(model.get_weights())
+    samplings = [content.sampling for content in job.training.contents]
+    made_from = inputs.of_stores(
+        training=[content.path for content in job.training.contents],
+        validation=[content.path for content in job.validation.contents],
+    )
+    origin = provenance.attributes(job.spec, made_from)
+    save_network(
+        job.output,
+        network,
+        job.settings,
+        {
+            "sampling_angstrom": [
+                float(min(sampling.min() for sampling in samplings)),
+                float(max(sampling.max() for sampling in samplings)),
+            ],
+            **origin,
+        },
+    )
+    seconds = [record.seconds for record in records]
+    best = best_record(records)
+    summary = {
+        "parameters": int(network.count_params()),
+        "training_samples": samples,
+        "validation_samples": sum(len(c.specimens) for c in job.validation.contents),
+        "image_size_px": list(job.training.size_px),
+        "epochs": len(records),
+        "loss": records[-1].loss,
+        "val_loss": records[-1].val_loss,
+        "best_epoch": best.epoch,
+        "best_val_loss": best.val_loss,
+        "seconds": round(sum(seconds), 3),
+        "waiting_share": round(
+            sum(record.seconds_waiting for record in records) / max(sum(seconds), 1e-3), 4
+        ),
+        "seconds_per_epoch": statistics.median(seconds),
+        "samples_per_second": round(samples / max(statistics.median(seconds), 1e-3), 3),
+        "peak_memory_bytes": backend.peak_memory_bytes(),
+        "peak_gpu_memory_bytes": backend.peak_gpu_memory_bytes(),
+        "backend": backend.backend_name(),
+        "device": backend.device_name(),
+        **{name.replace(" ", "_"): value for name, value in digests.items()},
+        **origin,
+    }
+    write_text(job.output / "training.json", json.dumps(summary, indent=1))

@@ -1,0 +1,1 @@
+"""Tasks: independent work spread over processes and Slurm jobs."""

@@ -1,0 +1,259 @@
+"""Spread independent tasks over the cores of a job with Dask.
+
+One task is one sample: it computes and returns arrays, and never writes. The process that asks
+for the results writes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from exitwave.errors import ExitwaveError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+logger = logging.getLogger(__name__)
+
+# glibc's limits above which freed memory goes back to the system.
+_KEPT_MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+
+# Jobs may wait long in a queue; this job's own workers are there from the beginning.
+_LONGEST_WITHOUT_WORKERS = "10 minutes"
+
+# A worker may also die of something else, twice in a row at most.
+_TRIALS_ALONE = 3
+
+
+def map_tasks(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    title: str,
+    worker_jobs: int = 0,
+) -> Iterator[tuple[int, Result | Exception]]:
+    """Yield ``(index, result)`` of each task as it completes, in any order.
+
+    A task that fails yields its exception in place of a result, and the others go on. Only a few
+    results per worker are in memory at a time.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one task; must be importable by the workers.
+    tasks : sequence
+        What to do.
+    workers : int
+        Processes of one thread each. With 1 the work is done in this process.
+    title : str
+        Name of the work in the progress lines.
+    worker_jobs : int
+        Slurm jobs of as many processes each that help, see `exitwave.tasks.worker_jobs`.
+    """
+    progress = _Progress(title, len(tasks))
+    if len(tasks) <= 1 or (workers <= 1 and not worker_jobs):
+        results = _in_process(function, tasks)
+    else:
+        results = _over_dask(function, tasks, workers, worker_jobs)
+    for index, result in results:
+        progress.step(failed=isinstance(result, Exception))
+        yield index, result
+    progress.close()
+
+
+def _in_process(
+    function: Callable[[Task], Result], tasks: Sequence[Task]
+) -> Iterator[tuple[int, Result | Exception]]:
+    for index, task in enumerate(tasks):
+        try:
+            # As in a worker of its own: the number of threads must not show in the results.
+            with threadpool_limits(1):
+                result = function(task)
+        except Exception as error:
+            yield index, error
+        else:
+            yield index, result
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items while a thread makes the next one, which must not use HDF5."""
+    end = object()
+    source = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, source, end)
+            yield cast("Item", item)
+
+
+@contextlib.contextmanager
+def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
+    """Start Dask workers on this machine, or as Slurm jobs, and yield a client of theirs."""
+    import dask
+
+    # A task is asked about at its worker's first death, see `_alone`.
+    dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    dask.config.set({"distributed.scheduler.no-workers-timeout": _LONGEST_WITHOUT_WORKERS})
+    # Dask makes a worker give back each array's memory at once. To fetch it again, page by page,
+    # took as long as the multislice itself.
+    kept = dict.fromkeys(_KEPT_MEMORY, 2**25)
+    dask.config.set(
+        {f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in kept.items()}
+    )
+    # No pages about the cluster: they would speak without TLS.
+    for part in ("scheduler", "worker"):
+        dask.config.set({f"distributed.{part}.http.routes": []})
+    from distributed import Client, LocalCluster, Security
+
+    # What a scheduler says of its own comings and goings would bury the lines of progress.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+    # TLS with a certificate that lives as long as the job: on a shared node every user can reach
+    # the loopback interface, and who can talk to a scheduler can run code on its workers.
+    security = Security.temporary()
+    # Results come from the workers themselves: through the scheduler, they would be encrypted and
+    # read twice, by the process that has to write them as well.
+    if worker_jobs:
+        from exitwave.tasks.worker_jobs import cluster_of_jobs
+
+        variables = {
+            "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+            **{
+                f"DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__{key}": str(value)
+                for key, value in kept.items()
+            },
+        }
+        with (
+            cluster_of_jobs(worker_jobs, workers, variables, security) as cluster,
+            Client(cluster, direct_to_workers=True) as client,
+        ):
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=security,
+            dashboard_address="127.0.0.1:0",
+            memory_limit=None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster, direct_to_workers=True) as client,
+    ):
+        yield client
+
+
+def _over_dask(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, worker_jobs: int
+) -> Iterator[tuple[int, Result | Exception]]:
+    from distributed import KilledWorker, as_completed
+
+    with _cluster(min(workers, len(tasks)), worker_jobs) as client:
+        indices: dict[str, int] = {}
+        waiting = iter(enumerate(tasks))
+
+        def submit() -> Any:
+            for index, task in waiting:
+                future = client.submit(function, task, pure=False, retries=0)
+                indices[future.key] = index
+                return future
+            return None
+
+        # Two tasks a worker keep it busy while a result travels; more would only fill memory.
+        processes = workers * (1 + worker_jobs)
+        first = [future for _ in range(2 * processes) if (future := submit()) is not None]
+        completed = as_completed(first)
+        suspects = []
+        for future in completed:
+            index, result = indices.pop(future.key), _outcome(future)
+            if isinstance(result, CancelledError):
+                # Nobody here cancels a task.
+                raise ExitwaveError(
+                    "The Dask scheduler was lost, and with it the samples under way; finished "
+                    "samples are kept, so run again."
+                )
+            if isinstance(result, KilledWorker):
+                suspects.append(index)
+            else:
+                yield index, result
+            future.release()
+            following = submit()
+            if following is not None:
+                completed.add(following)
+        for index in suspects:
+            yield index, _alone(client, function, tasks[index])
+
+
+def _outcome(future: Any) -> Any:
+    """Wait for a task and return its result or its exception."""
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
+def _alone(client: Any, function: Callable[[Task], Result], task: Task) -> Result | Exception:
+    """Do a task while no other is under way, and return its result or its exception.
+
+    Dask blames the death of a worker on all tasks that it held. Alone, the one that kills its
+    worker gives itself away, and those that stood beside it, or met a kill from outside, come
+    through.
+    """
+    from distributed import KilledWorker
+
+    for _ in range(_TRIALS_ALONE):
+        result = _outcome(client.submit(function, task, pure=False, retries=0))
+        if not isinstance(result, KilledWorker):
+            break
+    if isinstance(result, KilledWorker):
+        return MemoryError(
+            f"its worker process died {_TRIALS_ALONE} times, as where memory runs out"
+        )
+    return result  # type: ignore[no-any-return]
+
+
+class _Progress:
+    """A bar on a terminal; elsewhere a line about every ten seconds."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title, self._total = title, total
+        self._done = self._failed = 0
+        self._start = self._last = time.monotonic()
+        self._bar = tqdm(total=total, desc=title, unit="sample") if sys.stderr.isatty() else None
+
+    def step(self, failed: bool) -> None:
+        self._done += 1
+        self._failed += failed
+        if self._bar is not None:
+            self._bar.update()
+            return
+        now = time.monotonic()
+        if now - self._last >= 10 or self._done == self._total:
+            self._last = now
+            rate = self._done / max(now - self._start, 1e-9)
+            logger.info(
+                "%s: %d of %d samples%s, %.2f a second, %.0f s left",
+                self._title,
+                self._done,
+                self._total,
+                f" ({self._failed} failed)" if self._failed else "",
+                rate,
+                (self._total - self._done) / rate,
+            )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
