@@ -41,7 +41,7 @@ test: setup lint  ## lint, type-check and run all tests
 
 .PHONY: chaos
 chaos: setup  ## kill runs 30 times at random moments; what is run again must end the same
-	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/workflow/test_chaos.py
+	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/pipeline/test_chaos.py
 
 .PHONY: bench
 bench: setup  ## measure exit waves, images and the loader, into docs/benchmarks.md (a quarter of an hour)
@@ -69,7 +69,7 @@ config-reference: setup  ## write the schema, the key table and config/config.ya
 
 .PHONY: stage-code
 stage-code: setup  ## record the code of the stages, once its algorithm versions are right
-	$(BIN)/python tests/unit/stage_code.py
+	$(BIN)/python tests/support/stage_code.py
 
 .PHONY: lock
 lock: setup  ## resolve the dependencies of pyproject.toml anew into envs/lock.txt

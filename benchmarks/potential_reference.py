@@ -1,7 +1,7 @@
 """Whose potential is right? abTEM's projections against the reference of the tests.
 
 Makes one MoS2 nanoflake with the paper's defects and tilt, computes its exit wave with the
-three-dimensional Fourier potential of `tests/physics/reference.py`, and prints Markdown tables of
+three-dimensional Fourier potential of `tests/support/reference.py`, and prints Markdown tables of
 Eq. (A.1) against it: of the reference itself with coarser slices and other grids, of production
 with several settings, and of abTEM's finite projection with one suspected cause of its error after
 the other taken out. All waves are compared in the band that is stored, up to 5 1/Å.
@@ -31,7 +31,7 @@ from exitwave.materials.material import read_materials
 from exitwave.multislice.exit_wave import exit_wave, grid_points, smearing_width, stored_points
 from exitwave.specimens.build import Specimen, build_specimen
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "physics"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import reference
 
 WIDTH = smearing_width(Multislice())

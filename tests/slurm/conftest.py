@@ -3,14 +3,11 @@
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 
 @pytest.fixture(scope="session")

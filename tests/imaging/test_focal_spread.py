@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from real_waves import BOX, WAVE_SAMPLING, scattered_wave
-from test_imaging import (
+from imaging_cases import (
     CORNER,
     IMAGE_PX,
     MEDIAN,
@@ -18,6 +16,8 @@ from test_imaging import (
     render,
     wrapping,
 )
+from numpy.typing import NDArray
+from real_waves import BOX, WAVE_SAMPLING, scattered_wave
 
 from exitwave.config.models import Microscope
 from exitwave.imaging.focal_series import form_intensities

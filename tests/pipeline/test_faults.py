@@ -9,8 +9,7 @@ import subprocess
 import time
 
 import pytest
-from factory import EXITWAVE, ROOT, TINY, Factory, executed, exitwave
-from test_rerun import write_database
+from factory import EXITWAVE, ROOT, TINY, Factory, executed, exitwave, write_database
 
 from exitwave.config import parse_config
 from exitwave.files.store import StoreReader, content_digest

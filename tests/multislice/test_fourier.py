@@ -9,6 +9,7 @@ import reference
 import scipy.fft
 from ase.data import chemical_symbols
 from clusters import BOX, WIDTH, mixed_cluster, molybdenite_flake, specimen
+from real_rows import SAMPLE
 from reference import (
     debye_waller,
     frequencies,
@@ -17,7 +18,6 @@ from reference import (
     relative_error,
     resampled,
 )
-from test_real_rows import SAMPLE
 from threadpoolctl import threadpool_limits
 
 from exitwave.config import Multislice, Structure

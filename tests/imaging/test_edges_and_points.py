@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from imaging_cases import BOX, PERFECT, WAVE_SAMPLING, WHOLE_BAND, gaussian_packet
 from numpy.typing import NDArray
 from scipy import special
-from test_imaging import BOX, PERFECT, WAVE_SAMPLING, WHOLE_BAND, gaussian_packet
 
 from exitwave.imaging.focal_series import form_intensities
 from exitwave.imaging.grids import Grid, choose_grid

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from ase.db import connect
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -152,3 +153,11 @@ def executed(text: str) -> dict[str, int]:
             rule = line.partition("(Rule: ")[2].rstrip(")")
             jobs[rule] = jobs.get(rule, 0) + 1
     return jobs
+
+
+def write_database(path, entries):
+    """Write monolayers into an ASE database of their own."""
+    path.unlink(missing_ok=True)
+    with connect(path) as database:
+        for entry in entries:
+            database.write(entry.atoms(), name=entry.name)

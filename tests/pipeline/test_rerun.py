@@ -11,8 +11,7 @@ import subprocess
 
 import pytest
 import yaml
-from ase.db import connect
-from factory import EXITWAVE, ROOT, Factory, executed
+from factory import EXITWAVE, ROOT, Factory, executed, write_database
 
 from exitwave.files.store import StoreReader
 from exitwave.materials.monolayers import monolayers
@@ -105,13 +104,6 @@ class TinyFactory(Factory):
                 columns = (reader.column(name) for name in ("sample_key", "digest"))
                 found |= dict(zip(*columns, strict=True))
         return found
-
-
-def write_database(path, entries):
-    path.unlink(missing_ok=True)
-    with connect(path) as database:
-        for entry in entries:
-            database.write(entry.atoms(), name=entry.name)
 
 
 @pytest.fixture(scope="module")

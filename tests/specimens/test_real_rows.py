@@ -1,11 +1,10 @@
 """Every small row of the real C2DB sample becomes valid specimens or is rejected with a reason."""
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
+from real_rows import SAMPLE
 from scipy.spatial import cKDTree
 
 from exitwave.config import Multislice, Structure
@@ -14,8 +13,6 @@ from exitwave.materials.material import read_materials
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.specimens.build import build_specimen
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "c2db"
-SAMPLE = Path(os.environ.get("EXITWAVE_C2DB", SHARED)) / "c2db_sample_3000.db"
 SMALL_ROWS = 1693
 
 

@@ -350,7 +350,11 @@ def test_jax_trains_too(data, tmp_path, trained):
     training = json.dumps([str(path) for path in data["training"]])
     subprocess.run(
         [sys.executable, "-c", JAX, make_spec(), training, data["validation"][0], tmp_path],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parent)},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "PYTHONPATH": str(Path(__file__).parents[1] / "support"),
+        },
         check=True,
         capture_output=True,
     )

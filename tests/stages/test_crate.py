@@ -1,4 +1,4 @@
-"""Mistakes around the RO-Crate; the crate itself is looked at in tests/workflow/test_demo.py."""
+"""Mistakes around the RO-Crate; the crate itself is looked at in tests/pipeline/test_demo.py."""
 
 import pytest
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from imaging_cases import CORNER, wrapping
 from real_waves import scattered_wave
-from test_imaging import CORNER, wrapping
 
 from exitwave.config.models import Microscope
 from exitwave.imaging.microscope import draw_microscope
