@@ -32,9 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from ase.data import chemical_symbols
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from exitwave.config.models import Materials, SplitByElements, SplitBySamples
+from exitwave.config import SplitBySamples
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.materials.database import BUILT_IN
@@ -45,7 +44,7 @@ from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.seeds import uniform_hash
 from exitwave.workflow.layout import SPLITS
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import CatalogSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -64,21 +63,6 @@ _MATERIAL_COLUMNS = (
 )
 _SAMPLE_COLUMNS = ("material", "sample_index", "split", "shard")
 _REJECTED_COLUMNS = ("row", "label", "formula", "reason", "detail")
-
-
-class _CatalogSpec(BaseModel):
-    """The values of `exitwave.workflow.specs.catalog_spec`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stage: str
-    version: int
-    seed: int
-    dataset: str
-    materials: Materials
-    parametrization: str
-    split: SplitByElements | SplitBySamples
-    shards: int
 
 
 def element_set(numbers: Iterable[int]) -> str:
@@ -109,7 +93,7 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
         See `exitwave.materials.material.read_materials`; also where one side of the split stays
         empty.
     """
-    values = _parsed_spec(spec)
+    values = read_spec(spec, CatalogSpec)
     made_from = source or values.materials.source
     database = _database(made_from)
     accepted, rejected, counts = read_materials(
@@ -144,16 +128,6 @@ def _database(source: str) -> inputs.Inputs:
     return {} if source == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(source))]}
 
 
-def _parsed_spec(spec: str) -> _CatalogSpec:
-    try:
-        return _CatalogSpec.model_validate(read_spec(spec, "catalog"))
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ExitwaveError(
-            f"--spec has an unusable value at {where}; take it from `exitwave spec CONFIG ...`."
-        ) from error
-
-
 def limited(accepted: list[Material], limit: int | None, seed: int, dataset: str) -> list[Material]:
     """Return the materials that are taken, by identifier, so that no row order shows."""
 
@@ -164,7 +138,7 @@ def limited(accepted: list[Material], limit: int | None, seed: int, dataset: str
     return sorted(chosen, key=lambda material: material.identifier)
 
 
-def _samples(material: Material, values: _CatalogSpec) -> list[ManifestSample]:
+def _samples(material: Material, values: CatalogSpec) -> list[ManifestSample]:
     split = values.split
     if isinstance(split, SplitBySamples):
         # Even and odd numbers, so that a larger set on one side leaves the other as it is.
@@ -188,7 +162,7 @@ def _samples(material: Material, values: _CatalogSpec) -> list[ManifestSample]:
 
 
 def _require_both_sides(
-    taken: list[Material], samples: list[ManifestSample], values: _CatalogSpec
+    taken: list[Material], samples: list[ManifestSample], values: CatalogSpec
 ) -> None:
     split = values.split
     if isinstance(split, SplitBySamples) or split.training_share in (0, 1):
@@ -203,7 +177,7 @@ def _require_both_sides(
             )
 
 
-def _shards(samples: list[ManifestSample], values: _CatalogSpec) -> dict[int, list[ManifestSample]]:
+def _shards(samples: list[ManifestSample], values: CatalogSpec) -> dict[int, list[ManifestSample]]:
     """Share samples out; only shards that get any are in the result."""
     shards: dict[int, list[ManifestSample]] = {}
     for sample in samples:

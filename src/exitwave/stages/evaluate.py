@@ -17,12 +17,13 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from exitwave.config import EvaluationSettings
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
@@ -55,33 +56,9 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.seeds import generator
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import EvaluateSpec, read_spec
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What determines the scores of a sample, from the spec."""
-
-    seed: int
-    percentiles: tuple[float, ...]
-    blurs: tuple[float, ...]
-    peak_distance: float
-    peak_threshold: float
-
-    @classmethod
-    def from_spec(cls, spec: str) -> Settings:
-        """Read the spec of `exitwave.workflow.specs.evaluate_spec`."""
-        values = read_spec(spec, "evaluate")
-        entry = values["evaluation"]
-        return cls(
-            seed=values["seed"],
-            percentiles=tuple(entry["percentiles"]),
-            blurs=tuple(entry["blurs_angstrom"]),
-            peak_distance=entry["peak_distance_angstrom"],
-            peak_threshold=entry["peak_threshold"],
-        )
 
 
 def evaluate_network(spec: str, network: Path, epochs: Sequence[Path], output: Path) -> None:
@@ -120,9 +97,10 @@ def evaluate_predictions(
     ExitwaveError
         Where there are no samples, or the waves are not finite numbers of the right shape.
     """
-    settings = Settings.from_spec(spec)
+    values = read_spec(spec, EvaluateSpec)
+    settings = values.evaluation
     with validation_samples(epochs) as samples:
-        rows = list(_score_all(samples, predict, settings))
+        rows = list(_score_all(samples, predict, values))
         ranks = ranked(rows)
         chosen = [
             (percentile, ranks[percentile_rank(percentile, len(rows))])
@@ -147,14 +125,15 @@ def evaluate_predictions(
 
 
 def _score_all(
-    samples: ValidationSamples, predict: Predictor, settings: Settings
+    samples: ValidationSamples, predict: Predictor, values: EvaluateSpec
 ) -> Iterator[dict[str, Any]]:
     materials = [str(name) for name in samples.column("material")]
     specimens = [
         f"{material}/{number}"
         for material, number in zip(materials, samples.column("sample_index"), strict=True)
     ]
-    rng = generator(settings.seed, "evaluate", "exchange")
+    settings = values.evaluation
+    rng = generator(values.seed, "evaluate", "exchange")
     exchanged = exchange_targets(materials, specimens, rng)
     for indices, batch in samples.batches():
         for index, sample, wave in zip(indices, batch, predicted(predict, batch), strict=True):
@@ -168,7 +147,7 @@ def _score_all(
 
 
 def _errors(
-    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: Settings
+    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: EvaluationSettings
 ) -> dict[str, float]:
     """The four errors of the network, without prefix, and of each baseline."""
     truth, sampling = true_wave(sample), float(sample["sampling"])
@@ -177,7 +156,7 @@ def _errors(
         "vacuum_": (vacuum(truth), truth),
         **{
             f"blurred_{float(width)}_": (blurred(truth, width, sampling), truth)
-            for width in settings.blurs
+            for width in settings.blurs_angstrom
         },
     }
     if other is not None:
@@ -190,9 +169,9 @@ def _errors(
 
 
 def _peak_scores(
-    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: Settings
+    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: EvaluationSettings
 ) -> dict[str, float]:
-    sampling, distance = float(sample["sampling"]), settings.peak_distance
+    sampling, distance = float(sample["sampling"]), settings.peak_distance_angstrom
     true = _true_peaks(sample, settings)
     level = threshold_level(true_wave(sample), settings.peak_threshold)
     predicted = find_peaks(wave, sampling, level)
@@ -230,7 +209,7 @@ def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _true_peaks(sample: dict[str, Any], settings: Settings) -> Peaks:
+def _true_peaks(sample: dict[str, Any], settings: EvaluationSettings) -> Peaks:
     truth = true_wave(sample)
     level = threshold_level(truth, settings.peak_threshold)
     return find_peaks(truth, float(sample["sampling"]), level)
