@@ -40,7 +40,7 @@ from exitwave.figures.style import (
     save_figure,
 )
 from exitwave.scoring.examples import Example, read_examples
-from exitwave.stages.evaluate import Settings
+from exitwave.workflow.evaluation_settings import Settings
 
 __all__ = [
     "plot_comparison",

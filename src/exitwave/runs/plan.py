@@ -28,8 +28,8 @@ from exitwave.materials.manifest import Manifest, read_manifest
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
 from exitwave.stages.catalog import build_catalog
-from exitwave.stages.simulate import sample_key
 from exitwave.workflow import layout
+from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import (
     catalog_spec,
     evaluate_spec,

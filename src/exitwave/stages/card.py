@@ -26,18 +26,10 @@ from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader
 from exitwave.provenance import attributes as provenance
 from exitwave.report.blocks import byte_size, count, duration, whole
+from exitwave.report.papers import DATABASE_PAPER, PAPER
 from exitwave.workflow import layout
 from exitwave.workflow.specs import read_spec
 
-PAPER = (
-    "M. H. Leth Larsen, F. Dahl, L. P. Hansen, B. Barton, C. Kisielowski, S. Helveg, O. Winther, "
-    "T. W. Hansen and J. Schiøtz, Reconstructing the exit wave in high-resolution transmission "
-    "electron microscopy using machine learning, arXiv 2112.14308 (2021)"
-)
-DATABASE_PAPER = (
-    "S. Haastrup et al., The Computational 2D Materials Database: high-throughput modeling and "
-    "discovery of atomically thin crystals, 2D Materials 5 (2018) 042002"
-)
 LOADING = """\
 import xarray as xr
 epoch = xr.open_dataset("{epoch}")

@@ -19,7 +19,7 @@ Writes into the folder of the comparison:
 |---|---|
 | ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
 | ``summary.json`` | quartiles of every error, provenance |
-| ``examples.npz`` | the samples at the chosen percentiles, see `ComparisonExample` |
+| ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
 >>> compare_reconstructions(spec, Path("results/networks/mos2"), epochs, folder)
 """
@@ -52,7 +52,7 @@ from exitwave.reconstruction.classical import (
     remove_low_frequencies,
     told_microscope,
 )
-from exitwave.scoring.examples import Example, example_values, write_examples
+from exitwave.scoring.examples import WAYS, ComparisonExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, blurred, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
@@ -70,31 +70,6 @@ from exitwave.tasks.parallel import map_tasks
 from exitwave.workflow.specs import read_spec
 
 logger = logging.getLogger(__name__)
-
-WAYS = ("network", "classical_paper", "classical_all", "classical_few")
-"""Columns of ``samples.csv`` begin with one of these, those after the high pass go on with
-``high_pass_``."""
-
-
-@dataclass(frozen=True)
-class ComparisonExample(Example):
-    """One sample with its classical reconstructions; ``image`` is the whole series.
-
-    Attributes
-    ----------
-    classical_paper, classical_all, classical_few : (y, x) array of complex
-        See the module.
-    high_pass_truth : (y, x) array of complex
-        The truth without its long wavelengths; vacuum is 0.
-    high_pass_paper : (y, x) array of complex
-        ``classical_paper`` likewise.
-    """
-
-    classical_paper: NDArray[np.complex64]
-    classical_all: NDArray[np.complex64]
-    classical_few: NDArray[np.complex64]
-    high_pass_truth: NDArray[np.complex64]
-    high_pass_paper: NDArray[np.complex64]
 
 
 @dataclass(frozen=True)

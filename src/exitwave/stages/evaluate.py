@@ -17,7 +17,7 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,33 +55,9 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.seeds import generator
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.evaluation_settings import Settings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What determines the scores of a sample, from the spec."""
-
-    seed: int
-    percentiles: tuple[float, ...]
-    blurs: tuple[float, ...]
-    peak_distance: float
-    peak_threshold: float
-
-    @classmethod
-    def from_spec(cls, spec: str) -> Settings:
-        """Read the spec of `exitwave.workflow.specs.evaluate_spec`."""
-        values = read_spec(spec, "evaluate")
-        entry = values["evaluation"]
-        return cls(
-            seed=values["seed"],
-            percentiles=tuple(entry["percentiles"]),
-            blurs=tuple(entry["blurs_angstrom"]),
-            peak_distance=entry["peak_distance_angstrom"],
-            peak_threshold=entry["peak_threshold"],
-        )
 
 
 def evaluate_network(spec: str, network: Path, epochs: Sequence[Path], output: Path) -> None:

@@ -21,7 +21,7 @@ from exitwave.figures.networks import plot_histories, plot_training_size
 from exitwave.figures.samples import plot_example
 from exitwave.figures.style import drawing
 from exitwave.scoring.examples import Example, read_examples
-from exitwave.stages.evaluate import Settings
+from exitwave.workflow.evaluation_settings import Settings
 from exitwave.workflow.specs import read_spec
 
 
