@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from ase.data import chemical_symbols
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from exitwave.config.constraints import BUILT_IN
 from exitwave.config.fields import (
     EnergyOrLimits,
     Limits,
@@ -35,7 +36,7 @@ COMMON_SECTIONS = ("structure", "multislice", "microscope", "epochs")
 class Materials(Section):
     """Where the materials of a data set come from, and which are taken."""
 
-    source: str = "monolayers"
+    source: str = BUILT_IN
     """`monolayers` (the built-in table) or the path of an ASE database (SQLite or JSON),
     such as C2DB's."""
     selection: str = ""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from exitwave import __version__
 from exitwave.config import Config, parse_config
+from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
@@ -228,7 +229,7 @@ def _settings(config: Config, dataset: str) -> list[str]:
 def _origin(config: Config, dataset: str) -> list[str]:
     source = config.datasets[layout.source(config, dataset)].materials.source
     cited = [f"- the method: {PAPER}"]
-    if source != "monolayers":
+    if source != BUILT_IN:
         cited.append(f"- the database the materials come from; C2DB: {DATABASE_PAPER}")
     cited.append("- the multislice: J. Madsen and T. Susi, The abTEM code, Open Res. Europe 1, 24")
     return [

@@ -38,6 +38,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from exitwave.config.constraints import evenly_spaced
 from exitwave.config.models import Microscope
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
@@ -183,13 +184,10 @@ def taken_frames(images: int, taken: int) -> tuple[int, ...]:
     ExitwaveError
         Where there is no such choice.
     """
-    if taken < 2 or (images - 1) % (taken - 1):
-        raise ExitwaveError(
-            f"Of a series of {images} images {taken} cannot be taken at even distances; compare a "
-            f"network of two or more images on series of a multiple of {max(taken - 1, 1)} and one "
-            "more."
-        )
-    return tuple(range(0, images, (images - 1) // (taken - 1)))
+    try:
+        return evenly_spaced(images, taken)
+    except ValueError as error:
+        raise ExitwaveError(f"The comparison does not suit the network: {error}.") from None
 
 
 def _network_rows(
