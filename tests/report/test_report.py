@@ -15,7 +15,6 @@ from report_files import FAILED, ReportFiles, write_files
 from exitwave.errors import ExitwaveError
 from exitwave.report.blocks import Cell, Table, anchor, byte_size, count, duration
 from exitwave.report.costs import cost_table
-from exitwave.report.datasets import element_set
 from exitwave.stages.report import write_report
 
 VOID = {"meta", "img", "br", "link", "hr"}
@@ -190,7 +189,6 @@ def test_texts_of_numbers() -> None:
         "1 wave",
         "2\u202f000 waves",
     ]
-    assert element_set("Mo2CuS4") == "Cu-Mo-S"
     assert anchor("data set", "MoS2_c") == "data-set-mos2-c"
     table = Table("", ("a", "b", "c"), (("1", "2 px", "x"), ("1", Cell("–"), "3")))
     assert table.numeric == (False, True, False)

@@ -15,10 +15,10 @@ from ase.data import chemical_symbols
 
 from exitwave.config import Config
 from exitwave.errors import ExitwaveError
+from exitwave.materials import selection
 from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials.material import Material, read_materials
-from exitwave.stages import catalog
-from exitwave.stages.catalog import build_catalog, element_set
+from exitwave.stages.catalog import build_catalog
 from exitwave.workflow import specs
 
 CHECKOUT = Path(__file__).parents[2]
@@ -63,12 +63,6 @@ def table(path: Path) -> list[dict[str, str]]:
 
 def manifests(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "shards").iterdir())}
-
-
-def test_element_set():
-    assert element_set([42, 16, 16]) == "Mo-S"
-    assert element_set((6,)) == "C"
-    assert element_set([8, 1, 12]) == "H-Mg-O"
 
 
 def test_files_of_a_catalog_agree(tmp_path):
@@ -299,7 +293,7 @@ def test_a_database_that_is_replaced_while_it_is_read_is_told(tmp_path, pairs, m
         database(source, [honeycomb("B", "N")])
         return found
 
-    monkeypatch.setattr(catalog, "read_materials", replaced)
+    monkeypatch.setattr(selection, "read_materials", replaced)
     with pytest.raises(ExitwaveError, match="was changed while it was read"):
         build_catalog(spec(materials={"source": str(source)}), tmp_path / "catalog")
     assert not (tmp_path / "catalog").exists()

@@ -12,14 +12,9 @@ from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
 from exitwave.figures.comparisons import plot_comparison_errors, plot_comparison_example
 from exitwave.figures.style import read_captions
-from exitwave.scoring.examples import read_examples_of
+from exitwave.scoring.examples import WAYS, ComparisonExample, read_examples_of
 from exitwave.stages.catalog import build_catalog
-from exitwave.stages.compare import (
-    WAYS,
-    ComparisonExample,
-    compare_predictions,
-    taken_frames,
-)
+from exitwave.stages.compare import compare_predictions, taken_frames
 from exitwave.stages.render import render_epoch
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs

@@ -14,9 +14,8 @@ from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
 from exitwave.figures.ensembles import plot_calibration, plot_disagreement
 from exitwave.figures.style import read_captions
-from exitwave.scoring.examples import read_examples_of
+from exitwave.scoring.examples import EnsembleExample, read_examples_of
 from exitwave.stages.ensemble import (
-    EnsembleExample,
     disagreement,
     judge_ensemble,
     judge_predictions,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from exitwave.config.constraints import evenly_spaced, size_factor
 from exitwave.config.fields import Name, Section
 from exitwave.config.sections.comparisons import Comparison
 from exitwave.config.sections.convergence import Convergence
@@ -163,12 +164,12 @@ def _require_pair(config: Config, where: str, key: str, network: str, dataset: s
 
 
 def _require_divisible(config: Config, where: str, network: str, dataset: str) -> None:
-    levels = len(config.networks[network].channels)
-    factor = 2 ** (levels - 1)
+    channels = config.networks[network].channels
+    factor = size_factor(channels)
     size = config.datasets[dataset].epochs.image_size_px
     if size % factor:
         raise ValueError(
-            f"{where}: a network of {levels} levels needs images whose side "
+            f"{where}: a network of {len(channels)} levels needs images whose side "
             f"is a multiple of {factor} px, but those of '{dataset}' have {size} px; change "
             "epochs.image_size_px or networks.*.channels"
         )
@@ -193,12 +194,12 @@ def _require_alike(config: Config, ensemble: str) -> None:
 def _require_shared_images(config: Config, comparison: str) -> None:
     entry = config.comparisons[comparison]
     taken = config.networks[entry.network].images
-    if taken < 2 or (entry.images - 1) % (taken - 1):
+    try:
+        evenly_spaced(entry.images, taken)
+    except ValueError as error:
         raise ValueError(
-            f"comparisons.{comparison}.images is {entry.images}, of which the network "
-            f"'{entry.network}' cannot take {taken} at even distances; give a multiple of "
-            f"{max(taken - 1, 1)} and one more, and a network of two or more images"
-        )
+            f"comparisons.{comparison} does not suit the network '{entry.network}': {error}"
+        ) from None
     size = config.datasets[entry.dataset].epochs.image_size_px
     if size <= LEAST_CLASSICAL_PX:
         raise ValueError(

@@ -35,8 +35,7 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
-from exitwave.scoring.examples import read_examples_of
-from exitwave.stages.compare import WAYS, ComparisonExample
+from exitwave.scoring.examples import WAYS, ComparisonExample, read_examples_of
 
 _NAMES = {
     "network": "network",

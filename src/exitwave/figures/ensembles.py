@@ -38,8 +38,7 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
-from exitwave.scoring.examples import read_examples_of
-from exitwave.stages.ensemble import EnsembleExample
+from exitwave.scoring.examples import EnsembleExample, read_examples_of
 from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 REASONS = {

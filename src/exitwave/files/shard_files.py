@@ -56,7 +56,7 @@ class ShardFiles:
         self.journal = Journal(self._kept / f"{self._name}.journal")
 
     def _origin(self, manifest: Path) -> str:
-        return f"{self._spec}.{_digest(manifest.read_bytes())}"
+        return _origin(self._spec, manifest.read_bytes())
 
     def _other_manifests(self) -> list[Path]:
         return [
@@ -141,6 +141,15 @@ class ShardFiles:
                 if path.stem not in origins:
                     path.unlink(missing_ok=True)
                     path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def made_from(spec: str, manifest: bytes) -> str:
+    """Return `ShardFiles.made_from` of a shard whose manifest need not lie in a file."""
+    return _origin(_digest(spec.encode()), manifest)
+
+
+def _origin(spec_digest: str, manifest: bytes) -> str:
+    return f"{spec_digest}.{_digest(manifest)}"
 
 
 def _digest(content: bytes) -> str:

@@ -23,11 +23,10 @@ from ase.db.jsondb import JSONDatabase
 from ase.db.sqlite import SQLite3Database
 from ase.io import jsonio
 
+from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.materials.monolayers import monolayers
 from exitwave.materials.unit_cells import RawCell, UnusableError
-
-BUILT_IN = "monolayers"
 
 _COLUMNS = ["id", "numbers", "positions", "cell", "pbc", "key_value_pairs"]
 _LABELS = ("uid", "name")

@@ -7,6 +7,7 @@ ManifestSample(material='MoS2-0123456789ab', sample_index=0, split='training')
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,12 @@ class Manifest:
     samples: tuple[ManifestSample, ...]
 
 
-def write_manifests(
-    folder: Path, dataset: str, shards: dict[int, list[ManifestSample]], taken: list[Material]
-) -> None:
-    """Write the manifests of all shards, and remove those of an earlier catalog."""
+def manifest_texts(
+    dataset: str, shards: Mapping[int, Sequence[ManifestSample]], taken: Iterable[Material]
+) -> dict[str, str]:
+    """Return what the manifests of all shards hold, by the names of the shards."""
     materials = {material.identifier: material for material in taken}
+    texts = {}
     for shard, samples in shards.items():
         content = {
             "shard": shard,
@@ -68,10 +70,17 @@ def write_manifests(
                 for sample in sorted(samples)
             ],
         }
-        write_text(folder / f"{shard:03d}.json", canonical_json(content) + "\n")
+        texts[f"{shard:03d}"] = canonical_json(content) + "\n"
+    return texts
+
+
+def write_manifests(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write the manifests of all shards, and remove those of an earlier catalog."""
+    for name, text in texts.items():
+        write_text(folder / f"{name}.json", text)
     # Manifests of an earlier catalog would be simulated, too.
     for path in folder.glob("*.json"):
-        if path.stem not in {f"{shard:03d}" for shard in shards}:
+        if path.stem not in texts:
             path.unlink()
 
 
@@ -83,17 +92,40 @@ def read_manifest(path: Path) -> Manifest:
     ExitwaveError
         Where the file is absent or is no whole manifest.
     """
+    return parsed_manifest(read_content(path), path)
+
+
+def read_content(path: Path) -> bytes:
+    """Read a manifest without looking at what it says.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file is absent or cannot be read.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
+    except OSError as error:
+        raise ExitwaveError(
+            f"The shard manifest {path} cannot be read ({error.strerror}); build the catalog first."
+        ) from error
+
+
+def parsed_manifest(text: bytes, path: Path) -> Manifest:
+    """Return the manifest that a file holds, or would hold.
+
+    Raises
+    ------
+    ExitwaveError
+        Where it is no whole manifest.
+    """
+    try:
+        content = json.loads(text)
         materials = {
             str(name): Material.from_dict(values) for name, values in content["materials"].items()
         }
         samples = tuple(_manifest_sample(values, materials) for values in content["samples"])
         return Manifest(int(content["shard"]), str(content["dataset"]), materials, samples)
-    except OSError as error:
-        raise ExitwaveError(
-            f"The shard manifest {path} cannot be read ({error.strerror}); build the catalog first."
-        ) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise ExitwaveError(

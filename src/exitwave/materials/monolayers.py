@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-# Vacuum on either side of a layer [Å].
-_VACUUM = 7.5
+from exitwave.materials.unit_cells import VACUUM
 
 # One atom: symbol, fractional coordinates along a and b, height [Å].
 _Site = tuple[str, float, float, float]
@@ -60,9 +59,9 @@ class Monolayer:
         (a, b), sites = _PROTOTYPES[self.prototype](self.species, self.lattice, self.internal)
         heights = [site[3] for site in sites]
         lowest = min(heights)
-        c = max(heights) - lowest + 2 * _VACUUM
+        c = max(heights) - lowest + 2 * VACUUM
         positions = [
-            (u * a[0] + v * b[0], u * a[1] + v * b[1], height - lowest + _VACUUM)
+            (u * a[0] + v * b[0], u * a[1] + v * b[1], height - lowest + VACUUM)
             for _, u, v, height in sites
         ]
         return Atoms(

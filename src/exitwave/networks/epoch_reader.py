@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.config import NetworkSettings
+from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.files.schemas import EPOCH
 from exitwave.files.store import StoreReader, close_file, open_file
-from exitwave.networks.unet import size_factor
 
 # The HDF5 library is not thread-safe, and Keras reads training batches ahead in a thread while the
 # validation batches are read in another.
@@ -175,7 +175,7 @@ def check_network_fits(files: EpochFiles, settings: NetworkSettings) -> None:
             f"{first.path} holds series of {_describe(first)}, but the network takes "
             f"{settings.images} images; give epochs that were rendered for {settings.images}."
         )
-    factor = size_factor(settings)
+    factor = size_factor(settings.channels)
     if any(side % factor for side in files.size_px):
         raise ExitwaveError(
             f"{first.path} holds {_describe(first)}, but a network of {len(settings.channels)} "

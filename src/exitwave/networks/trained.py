@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from exitwave.config import NetworkSettings
+from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.networks import backend
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.unet import size_factor
 
 if TYPE_CHECKING:
     import keras
@@ -176,7 +176,7 @@ def _check_images(shape: tuple[int, ...], settings: NetworkSettings) -> None:
             f"The images have the shape {shape}, but the network takes (sample, y, x, "
             f"{settings.images}); give series of {settings.images} images."
         )
-    factor = size_factor(settings)
+    factor = size_factor(settings.channels)
     if any(side % factor or not side for side in shape[1:3]):
         raise ExitwaveError(
             f"The images have {shape[1]} x {shape[2]} px, but the network takes multiples of "

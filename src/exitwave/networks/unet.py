@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 OUTPUT_CHANNELS = 2
 
 
-def size_factor(settings: NetworkSettings) -> int:
-    """Return the number [pixel] of which the sides of the images must be a multiple."""
-    return int(2 ** (len(settings.channels) - 1))
-
-
 def build_network(settings: NetworkSettings, images: int, seed: int = 1) -> keras.Model:
     """Build a network with freshly drawn weights.
 
@@ -53,7 +48,7 @@ def build_network(settings: NetworkSettings, images: int, seed: int = 1) -> kera
     keras.Model
         From normalised series ``(sample, y, x, frame)`` to ``(Re - 1, Im)`` of the exit wave,
         ``(sample, y, x, 2)``, in float32 whatever the precision of the layers between. ``y`` and
-        ``x`` must be multiples of `size_factor`.
+        ``x`` must be multiples of `exitwave.config.constraints.size_factor`.
     """
     import keras
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from exitwave.errors import ExitwaveError
 from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader
+from exitwave.materials.elements import element_set
 from exitwave.report.blocks import (
     Cell,
     Numbering,
@@ -115,11 +115,6 @@ def _wave_facts(
 def _range(values: pd.Series[Any], form: str) -> str:
     parts = (form.format(values.min()), form.format(values.max()), form.format(values.median()))
     return parts[0] if parts[0] == parts[1] else f"{parts[0]} to {parts[1]} (median {parts[2]})"
-
-
-def element_set(formula: str) -> str:
-    """Return the elements of a formula in the order of the alphabet, such as ``Mo-S``."""
-    return "-".join(sorted(set(re.findall(r"[A-Z][a-z]?", formula))))
 
 
 def _sides_table(waves: pd.DataFrame) -> Table:

@@ -18,8 +18,7 @@ from exitwave.report.blocks import (
     whole,
 )
 from exitwave.report.files import read_json
-from exitwave.scoring.examples import read_examples, read_examples_of
-from exitwave.stages.compare import ComparisonExample
+from exitwave.scoring.examples import ComparisonExample, read_examples, read_examples_of
 from exitwave.workflow import layout
 
 _WAYS = {

@@ -2,7 +2,7 @@
 
 Each result holds the spec that it was made by. Held against the specs of a configuration it tells
 which key has changed; held against the catalog, which samples are at hand. The catalog itself is
-made anew for this, in a folder that is thrown away, where the one at hand is not up to date.
+made anew for this, without a file, where the one at hand is not up to date.
 
 >>> print(plan_table(plan(config, Path("results"))))
 """
@@ -10,26 +10,30 @@ made anew for this, in a folder that is thrown away, where the one at hand is no
 from __future__ import annotations
 
 import json
-import logging
 import statistics
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from exitwave.config import Config
+from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.files.journal import Journal
-from exitwave.files.shard_files import ShardFiles
+from exitwave.files.shard_files import made_from
 from exitwave.files.store import StoreReader
-from exitwave.materials.database import BUILT_IN
-from exitwave.materials.manifest import Manifest, read_manifest
+from exitwave.materials.manifest import (
+    Manifest,
+    manifest_texts,
+    parsed_manifest,
+    read_content,
+)
+from exitwave.materials.selection import select_samples
+from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
-from exitwave.stages.catalog import build_catalog
-from exitwave.stages.simulate import sample_key
 from exitwave.workflow import layout
+from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import (
     catalog_spec,
     evaluate_spec,
@@ -79,24 +83,21 @@ def plan(config: Config, results: Path) -> list[Step]:
     Raises
     ------
     ExitwaveError
-        Where a catalog cannot be made, see `exitwave.stages.catalog.build_catalog`.
+        Where a catalog cannot be made, see `exitwave.materials.selection.select_samples`.
     """
     steps: list[Step] = []
     sizes: dict[str, dict[str, int]] = {}
     anew: set[str] = set()
     for name, entry in config.datasets.items():
         if entry.exit_waves_from is None:
-            with tempfile.TemporaryDirectory() as temporary:
-                catalog, step = _catalog(config, name, results, Path(temporary))
-                manifests = _manifests(catalog)
-                steps.append(step)
-                waves = _simulation(config, name, results, catalog, manifests)
-            steps.append(waves)
+            shards, step = _catalog(config, name, results)
+            waves = _simulation(config, name, results, shards)
+            steps += [step, waves]
             sizes[name] = {
                 split: sum(
                     sample.split == split
-                    for manifest in manifests.values()
-                    for sample in manifest.samples
+                    for shard in shards.values()
+                    for sample in shard.manifest.samples
                 )
                 for split in layout.SPLITS
             }
@@ -112,8 +113,16 @@ def plan(config: Config, results: Path) -> list[Step]:
     return steps + [_evaluation(config, name, results, steps) for name in config.evaluations]
 
 
-def _catalog(config: Config, name: str, results: Path, temporary: Path) -> tuple[Path, Step]:
-    """Return a folder with the catalog of the present configuration and database."""
+@dataclass(frozen=True)
+class _Shard:
+    """What the manifest of a shard holds, as it is written and as it is read."""
+
+    content: bytes
+    manifest: Manifest
+
+
+def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard], Step]:
+    """Return the shards by the catalog of the present configuration and database."""
     folder = results / name / "catalog"
     spec = catalog_spec(config, name)
     source = config.datasets[name].materials.source
@@ -128,32 +137,42 @@ def _catalog(config: Config, name: str, results: Path, temporary: Path) -> tuple
     except (OSError, ValueError, KeyError):
         pass
     if not why:
-        return folder, Step("catalog", name, 0, "", "")
-    # What the catalog tells of itself would be told again when it is made.
-    logger = logging.getLogger("exitwave.stages.catalog")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        build_catalog(spec, temporary / "catalog")
-    finally:
-        logger.setLevel(level)
-    return temporary / "catalog", Step("catalog", name, 1, "choose the materials", why)
+        paths = sorted((folder / "shards").glob("*.json"))
+        contents = {path.stem: read_content(path) for path in paths}
+    else:
+        contents = _planned_contents(config, name)
+    shards = {
+        shard: _Shard(content, parsed_manifest(content, folder / "shards" / f"{shard}.json"))
+        for shard, content in contents.items()
+    }
+    todo = "choose the materials" if why else ""
+    return shards, Step("catalog", name, int(bool(why)), todo, why)
 
 
-def _manifests(catalog: Path) -> dict[str, Manifest]:
-    return {path.stem: read_manifest(path) for path in sorted((catalog / "shards").glob("*.json"))}
+def _planned_contents(config: Config, name: str) -> dict[str, bytes]:
+    """Return the manifests that the catalog would write."""
+    entry = config.datasets[name]
+    selected = select_samples(
+        entry.materials,
+        entry.split,
+        entry.shards,
+        seed=config.seed,
+        dataset=name,
+        potentials=known_elements(entry.multislice.parametrization),
+    )
+    texts = manifest_texts(name, selected.shards, selected.materials)
+    return {shard: text.encode() for shard, text in texts.items()}
 
 
-def _simulation(
-    config: Config, name: str, results: Path, catalog: Path, manifests: dict[str, Manifest]
-) -> Step:
+def _simulation(config: Config, name: str, results: Path, shards: Mapping[str, _Shard]) -> Step:
     entry, spec = config.datasets[name], simulate_spec(config, name)
     folder = results / name / "exit_waves"
     known = _known_keys(folder)
     computed = copied = jobs = 0
-    for shard, manifest in manifests.items():
-        files = ShardFiles(spec, catalog / "shards" / f"{shard}.json", folder / f"{shard}.nc")
-        if _made_from(folder / f"{shard}.json") == files.made_from and files.output.exists():
+    for number, shard in shards.items():
+        store, manifest = folder / f"{number}.nc", shard.manifest
+        present = made_from(spec, shard.content)
+        if _recorded_origin(store.with_suffix(".json")) == present and store.exists():
             continue
         jobs += 1
         keys = {
@@ -167,8 +186,8 @@ def _simulation(
     box = entry.structure.box_angstrom
     measured = _measured_wave(folder, spec)
     seconds = measured or cost.wave_seconds(entry.multislice, box)
-    total = sum(len(manifest.samples) for manifest in manifests.values())
-    why = _store_changes(folder, spec) or f"samples: {_difference(folder, manifests, total)}"
+    total = sum(len(shard.manifest.samples) for shard in shards.values())
+    why = _store_changes(folder, spec) or f"samples: {_difference(folder, len(shards), total)}"
     return Step(
         "simulate",
         name,
@@ -196,7 +215,7 @@ def _known_keys(folder: Path) -> set[str]:
     return known
 
 
-def _made_from(summary: Path) -> str | None:
+def _recorded_origin(summary: Path) -> str | None:
     try:
         return str(json.loads(summary.read_text(encoding="utf-8")).get("made_from"))
     except (OSError, ValueError):
@@ -223,7 +242,7 @@ def _store_changes(folder: Path, spec: str) -> str:
     return changes(_spec_of(stores[0]) or spec, spec)
 
 
-def _difference(folder: Path, manifests: dict[str, Manifest], total: int) -> str:
+def _difference(folder: Path, shard_count: int, total: int) -> str:
     """Say how the number of samples, or of shards, differs from what there is."""
     stores = sorted(folder.glob("[0-9]*.nc"))
     there = 0
@@ -233,7 +252,7 @@ def _difference(folder: Path, manifests: dict[str, Manifest], total: int) -> str
                 there += len(reader)
         except ExitwaveError:
             continue
-    shards = f", {len(stores)} → {len(manifests)} shards" if len(stores) != len(manifests) else ""
+    shards = f", {len(stores)} → {shard_count} shards" if len(stores) != shard_count else ""
     return f"{there} → {total}{shards}"
 
 

@@ -23,6 +23,10 @@ from exitwave.scoring.validation_samples import finite, true_wave
 
 EXAMPLES = "examples.npz"
 
+WAYS = ("network", "classical_paper", "classical_all", "classical_few")
+"""Columns of ``samples.csv`` begin with one of these, those after the high pass go on with
+``high_pass_``."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -60,6 +64,44 @@ class Example:
     dose: float
     atom_number: NDArray[np.int32]
     atom_position: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EnsembleExample(Example):
+    """A telling sample; ``prediction`` is the members' mean.
+
+    Attributes
+    ----------
+    reason : str
+        Why it was chosen: "median", "disagreement" (the largest), "missed" (most true peaks) or
+        "spurious" (most predicted peaks).
+    disagreement : (y, x) array
+        Standard deviation of the members' waves about their mean.
+    """
+
+    reason: str
+    disagreement: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ComparisonExample(Example):
+    """One sample with its classical reconstructions; ``image`` is the whole series.
+
+    Attributes
+    ----------
+    classical_paper, classical_all, classical_few : (y, x) array of complex
+        See `exitwave.stages.compare`.
+    high_pass_truth : (y, x) array of complex
+        The truth without its long wavelengths; vacuum is 0.
+    high_pass_paper : (y, x) array of complex
+        ``classical_paper`` likewise.
+    """
+
+    classical_paper: NDArray[np.complex64]
+    classical_all: NDArray[np.complex64]
+    classical_few: NDArray[np.complex64]
+    high_pass_truth: NDArray[np.complex64]
+    high_pass_paper: NDArray[np.complex64]
 
 
 AnyExample = TypeVar("AnyExample", bound=Example)

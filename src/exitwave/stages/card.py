@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from exitwave import __version__
 from exitwave.config import Config
+from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
@@ -26,18 +27,10 @@ from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader
 from exitwave.provenance import attributes as provenance
 from exitwave.report.blocks import byte_size, count, duration, whole
+from exitwave.report.papers import DATABASE_PAPER, PAPER
 from exitwave.workflow import layout
 from exitwave.workflow.specs import ReportSpec, read_spec
 
-PAPER = (
-    "M. H. Leth Larsen, F. Dahl, L. P. Hansen, B. Barton, C. Kisielowski, S. Helveg, O. Winther, "
-    "T. W. Hansen and J. Schiøtz, Reconstructing the exit wave in high-resolution transmission "
-    "electron microscopy using machine learning, arXiv 2112.14308 (2021)"
-)
-DATABASE_PAPER = (
-    "S. Haastrup et al., The Computational 2D Materials Database: high-throughput modeling and "
-    "discovery of atomically thin crystals, 2D Materials 5 (2018) 042002"
-)
 LOADING = """\
 import xarray as xr
 epoch = xr.open_dataset("{epoch}")
@@ -236,7 +229,7 @@ def _settings(config: Config, dataset: str) -> list[str]:
 def _origin(config: Config, dataset: str) -> list[str]:
     source = config.datasets[layout.source(config, dataset)].materials.source
     cited = [f"- the method: {PAPER}"]
-    if source != "monolayers":
+    if source != BUILT_IN:
         cited.append(f"- the database the materials come from; C2DB: {DATABASE_PAPER}")
     cited.append("- the multislice: J. Madsen and T. Susi, The abTEM code, Open Res. Europe 1, 24")
     return [

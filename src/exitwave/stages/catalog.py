@@ -10,8 +10,8 @@ The folder of a catalog holds
 ``shards/{shard}.json``   one manifest a shard that has samples: all that its job needs
 ========================  ==========================================================
 
-Every decision is a hash of the material itself, never of its place in the database, so a material
-that is added, dropped or changed alters only the manifests of its own shards.
+What is taken, and where it goes, is decided in `exitwave.materials.selection`: a material that is
+added, dropped or changed alters only the manifests of its own shards.
 
 >>> summary = build_catalog(spec, Path("results/mos2/catalog"))
 >>> summary["samples"]
@@ -21,28 +21,25 @@ that is added, dropped or changed alters only the manifests of its own shards.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ase.data import chemical_symbols
-
-from exitwave.config import SplitBySamples
+from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
-from exitwave.materials.database import BUILT_IN
-from exitwave.materials.manifest import ManifestSample, write_manifests
-from exitwave.materials.material import Counts, Material, Rejected, read_materials
+from exitwave.materials.elements import element_set
+from exitwave.materials.manifest import ManifestSample, manifest_texts, write_manifests
+from exitwave.materials.material import Material, Rejected
+from exitwave.materials.selection import SelectedSamples, select_samples
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
-from exitwave.seeds import uniform_hash
 from exitwave.workflow.layout import SPLITS
 from exitwave.workflow.specs import CatalogSpec, read_spec
 
@@ -65,11 +62,6 @@ _SAMPLE_COLUMNS = ("material", "sample_index", "split", "shard")
 _REJECTED_COLUMNS = ("row", "label", "formula", "reason", "detail")
 
 
-def element_set(numbers: Iterable[int]) -> str:
-    """Return the elements of atomic numbers, sorted by symbol: ``Mo-S``."""
-    return "-".join(sorted({str(chemical_symbols[number]) for number in numbers}))
-
-
 def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[str, Any]:
     """Choose the materials of a data set, split them and share their samples out over shards.
 
@@ -90,34 +82,30 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
     Raises
     ------
     ExitwaveError
-        See `exitwave.materials.material.read_materials`; also where one side of the split stays
-        empty.
+        See `exitwave.materials.selection.select_samples`.
     """
     values = read_spec(spec, CatalogSpec)
     made_from = source or values.materials.source
     database = _database(made_from)
-    accepted, rejected, counts = read_materials(
-        made_from,
-        values.materials.selection,
-        values.materials.max_atoms,
-        known_elements(values.parametrization),
+    selected = select_samples(
+        values.materials,
+        values.split,
+        values.shards,
+        seed=values.seed,
+        dataset=values.dataset,
+        potentials=known_elements(values.parametrization),
+        source=source,
     )
     if database != _database(made_from):
         raise ExitwaveError(
             f"{made_from} was changed while it was read; wait until it is whole and run again."
         )
-    taken = limited(accepted, values.materials.limit, values.seed, values.dataset)
-    samples = [sample for material in taken for sample in _samples(material, values)]
-    _require_both_sides(taken, samples, values)
-    shards = _shards(samples, values)
-    summary = {
-        **_summary(taken, shards, rejected, counts, len(accepted)),
-        **provenance.attributes(spec, database),
-    }
-    write_manifests(output / "shards", values.dataset, shards, taken)
+    taken, shards = selected.materials, selected.shards
+    summary = {**_summary(selected), **provenance.attributes(spec, database)}
+    write_manifests(output / "shards", manifest_texts(values.dataset, shards, taken))
     write_text(output / "materials.csv", _materials_table(taken, shards))
     write_text(output / "samples.csv", _samples_table(shards))
-    write_text(output / "rejected.csv", _rejected_table(rejected))
+    write_text(output / "rejected.csv", _rejected_table(selected.rejected))
     write_text(output / "summary.json", json.dumps(summary, indent=1) + "\n")
     _report(summary, values.dataset)
     return summary
@@ -128,76 +116,10 @@ def _database(source: str) -> inputs.Inputs:
     return {} if source == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(source))]}
 
 
-def limited(accepted: list[Material], limit: int | None, seed: int, dataset: str) -> list[Material]:
-    """Return the materials that are taken, by identifier, so that no row order shows."""
-
-    def draw(material: Material) -> tuple[float, str]:
-        return uniform_hash(seed, dataset, "limit", material.identifier), material.identifier
-
-    chosen = sorted(accepted, key=draw)[:limit]
-    return sorted(chosen, key=lambda material: material.identifier)
-
-
-def _samples(material: Material, values: CatalogSpec) -> list[ManifestSample]:
-    split = values.split
-    if isinstance(split, SplitBySamples):
-        # Even and odd numbers, so that a larger set on one side leaves the other as it is.
-        indices = {
-            "training": range(0, 2 * split.training_samples, 2),
-            "validation": range(1, 2 * split.validation_samples, 2),
-        }
-        return [
-            ManifestSample(material.identifier, index, side)
-            for side in SPLITS
-            for index in indices[side]
-        ]
-    elements = element_set(material.numbers)
-    is_training = (
-        uniform_hash(values.seed, values.dataset, "split", elements) < split.training_share
-    )
-    return [
-        ManifestSample(material.identifier, index, "training" if is_training else "validation")
-        for index in range(split.samples_per_material)
-    ]
-
-
-def _require_both_sides(
-    taken: list[Material], samples: list[ManifestSample], values: CatalogSpec
-) -> None:
-    split = values.split
-    if isinstance(split, SplitBySamples) or split.training_share in (0, 1):
-        return
-    for side in SPLITS:
-        if not any(sample.split == side for sample in samples):
-            sets = len({element_set(material.numbers) for material in taken})
-            raise ExitwaveError(
-                f"The {side} side of data set '{values.dataset}' is empty: all {sets} sets of "
-                f"elements fell to the other side with split.training_share "
-                f"{split.training_share:g}; take more materials, another seed, or split by samples."
-            )
-
-
-def _shards(samples: list[ManifestSample], values: CatalogSpec) -> dict[int, list[ManifestSample]]:
-    """Share samples out; only shards that get any are in the result."""
-    shards: dict[int, list[ManifestSample]] = {}
-    for sample in samples:
-        # A material that is split by samples has far more of them than one job should get.
-        by_samples = isinstance(values.split, SplitBySamples)
-        key = f"{sample.material}/{sample.sample_index}" if by_samples else sample.material
-        digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-        shards.setdefault(int.from_bytes(digest) % values.shards, []).append(sample)
-    return dict(sorted(shards.items()))
-
-
-def _summary(
-    taken: list[Material],
-    shards: dict[int, list[ManifestSample]],
-    rejected: list[Rejected],
-    counts: Counts,
-    accepted: int,
-) -> dict[str, Any]:
+def _summary(selected: SelectedSamples) -> dict[str, Any]:
+    taken, shards, counts = selected.materials, selected.shards, selected.counts
     samples = [sample for group in shards.values() for sample in group]
-    elements = {material.identifier: element_set(material.numbers) for material in taken}
+    elements = {material.identifier: element_set(material.formula) for material in taken}
     sides = {
         side: {sample.material for sample in samples if sample.split == side} for side in SPLITS
     }
@@ -205,8 +127,8 @@ def _summary(
         "rows": counts.rows,
         "matched": counts.matched,
         "lacking_keys": counts.lacking,
-        "accepted": accepted,
-        "rejected": dict(Counter(entry.reason for entry in rejected).most_common()),
+        "accepted": selected.accepted,
+        "rejected": dict(Counter(entry.reason for entry in selected.rejected).most_common()),
         "taken": len(taken),
         "materials": {side: len(sides[side]) for side in SPLITS},
         "samples": {side: sum(sample.split == side for sample in samples) for side in SPLITS},
@@ -250,7 +172,7 @@ def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSampl
             {
                 "material": material.identifier,
                 "formula": material.formula,
-                "elements": element_set(material.numbers),
+                "elements": element_set(material.formula),
                 "split": "+".join(side for side in SPLITS if side in sides[material.identifier]),
                 "atoms": len(material.numbers),
                 "a_angstrom": f"{a:.4f}",

@@ -19,7 +19,7 @@ Writes into the folder of the comparison:
 |---|---|
 | ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
 | ``summary.json`` | quartiles of every error, provenance |
-| ``examples.npz`` | the samples at the chosen percentiles, see `ComparisonExample` |
+| ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
 >>> compare_reconstructions(spec, Path("results/networks/mos2"), epochs, folder)
 """
@@ -39,6 +39,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exitwave.config import ComparisonSettings, Microscope
+from exitwave.config.constraints import evenly_spaced
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.files.schemas import EPOCH
@@ -52,7 +53,7 @@ from exitwave.reconstruction.classical import (
     remove_low_frequencies,
     told_microscope,
 )
-from exitwave.scoring.examples import Example, example_values, write_examples
+from exitwave.scoring.examples import WAYS, ComparisonExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, blurred, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
@@ -70,31 +71,6 @@ from exitwave.tasks.parallel import map_tasks
 from exitwave.workflow.specs import CompareSpec, RenderSpec, read_spec
 
 logger = logging.getLogger(__name__)
-
-WAYS = ("network", "classical_paper", "classical_all", "classical_few")
-"""Columns of ``samples.csv`` begin with one of these, those after the high pass go on with
-``high_pass_``."""
-
-
-@dataclass(frozen=True)
-class ComparisonExample(Example):
-    """One sample with its classical reconstructions; ``image`` is the whole series.
-
-    Attributes
-    ----------
-    classical_paper, classical_all, classical_few : (y, x) array of complex
-        See the module.
-    high_pass_truth : (y, x) array of complex
-        The truth without its long wavelengths; vacuum is 0.
-    high_pass_paper : (y, x) array of complex
-        ``classical_paper`` likewise.
-    """
-
-    classical_paper: NDArray[np.complex64]
-    classical_all: NDArray[np.complex64]
-    classical_few: NDArray[np.complex64]
-    high_pass_truth: NDArray[np.complex64]
-    high_pass_paper: NDArray[np.complex64]
 
 
 @dataclass(frozen=True)
@@ -208,13 +184,10 @@ def taken_frames(images: int, taken: int) -> tuple[int, ...]:
     ExitwaveError
         Where there is no such choice.
     """
-    if taken < 2 or (images - 1) % (taken - 1):
-        raise ExitwaveError(
-            f"Of a series of {images} images {taken} cannot be taken at even distances; compare a "
-            f"network of two or more images on series of a multiple of {max(taken - 1, 1)} and one "
-            "more."
-        )
-    return tuple(range(0, images, (images - 1) // (taken - 1)))
+    try:
+        return evenly_spaced(images, taken)
+    except ValueError as error:
+        raise ExitwaveError(f"The comparison does not suit the network: {error}.") from None
 
 
 def _network_rows(

@@ -35,13 +35,13 @@ from exitwave.files.atomic import replacing, write_text
 from exitwave.imaging.focal_series import smear_wave
 from exitwave.imaging.grids import Grid
 from exitwave.materials.material import Material, read_materials
+from exitwave.materials.selection import take_limit
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.multislice.convergence_study import Settings, Study, comparisons, read_study
 from exitwave.multislice.exit_wave import exit_wave, grid_points, slice_thicknesses
 from exitwave.provenance import attributes as provenance
 from exitwave.scoring.metrics import wave_error
 from exitwave.specimens.build import Specimen, build_specimen
-from exitwave.stages.catalog import limited
 from exitwave.tasks.parallel import map_tasks
 
 logger = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def _subjects(study: Study) -> list[Subject]:
             entry.max_atoms,
             known_elements(study.multislice.parametrization),
         )
-        for material in limited(accepted, entry.limit, study.seed, NAME):
+        for material in take_limit(accepted, entry.limit, study.seed, NAME):
             materials.setdefault(material.identifier, material)
     if len(materials) > MOST_MATERIALS:
         raise ExitwaveError(

@@ -14,7 +14,7 @@ Writes into the folder of the ensemble:
 | ``samples.csv`` | one row a sample: identity, errors of mean and members, disagreement, peaks |
 | ``calibration.csv`` | disagreement, error of mean and members, of all samples' pixels, in bins |
 | ``summary.json`` | how well disagreement tells errors, gain of the mean, provenance |
-| ``examples.npz`` | telling samples, see `EnsembleExample` |
+| ``examples.npz`` | telling samples, see `exitwave.scoring.examples` |
 
 >>> judge_ensemble(spec, [Path("results/networks/a"), Path("results/networks/b")], epochs, folder)
 """
@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
-from exitwave.scoring.examples import Example, example_values, write_examples
+from exitwave.scoring.examples import EnsembleExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, wave_error
 from exitwave.scoring.peaks import find_peaks, match_peaks, threshold_level
 from exitwave.scoring.validation_samples import (
@@ -62,23 +62,6 @@ WORST_SHARE = 0.05
 _FINE_EDGES = np.geomspace(1e-7, 1e2, 901)
 _SPECIMEN_WIDTH = 0.7  # of the Gaussian that closes the gaps between a specimen's columns [Å]
 _SPECIMEN_SHARE = 0.1  # of the highest value of what it gives
-
-
-@dataclass(frozen=True)
-class EnsembleExample(Example):
-    """A telling sample; ``prediction`` is the members' mean.
-
-    Attributes
-    ----------
-    reason : str
-        Why it was chosen: "median", "disagreement" (the largest), "missed" (most true peaks) or
-        "spurious" (most predicted peaks).
-    disagreement : (y, x) array
-        Standard deviation of the members' waves about their mean.
-    """
-
-    reason: str
-    disagreement: NDArray[np.float32]
 
 
 def judge_ensemble(

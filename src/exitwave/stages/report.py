@@ -21,6 +21,7 @@ from exitwave.report.costs import cost_table
 from exitwave.report.datasets import dataset_section
 from exitwave.report.files import DatasetFiles, EvaluationFiles, NetworkFiles
 from exitwave.report.networks import evaluation_section, network_section, results_tables
+from exitwave.report.papers import PAPER
 from exitwave.report.studies import (
     comparisons_table,
     ensembles_table,
@@ -28,7 +29,6 @@ from exitwave.report.studies import (
     paper_table,
     resources_table,
 )
-from exitwave.stages.card import PAPER
 from exitwave.workflow import layout
 from exitwave.workflow.specs import ReportSpec, read_spec
 

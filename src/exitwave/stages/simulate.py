@@ -10,7 +10,6 @@ with the reason, in the store's attribute ``failed`` and in the summary beside i
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import logging
@@ -43,7 +42,8 @@ from exitwave.provenance import inputs
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import ahead, map_tasks
-from exitwave.workflow.specs import SimulateSpec, canonical_json, read_spec
+from exitwave.workflow.sample_keys import sample_key
+from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +61,6 @@ class Simulation:
     structure: Structure
     multislice: Multislice
     device: Literal["cpu", "gpu"]
-
-
-def sample_key(spec: str, material: Material, sample_index: int) -> str:
-    """Return the hash of all that determines a sample: spec, structure, sample identity."""
-    geometry = {key: value for key, value in material.as_dict().items() if key != "label"}
-    text = canonical_json([json.loads(spec), geometry, sample_index])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def simulate_sample(task: Simulation) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from exitwave.config.constraints import BUILT_IN
 from exitwave.config.fields import Name, Section, Share
 from exitwave.config.sections.epochs import Epochs
 from exitwave.config.sections.microscope import Microscope
@@ -16,7 +17,7 @@ from exitwave.config.sections.structure import Structure
 class Materials(Section):
     """Where the materials of a data set come from, and which are taken."""
 
-    source: str = "monolayers"
+    source: str = BUILT_IN
     """`monolayers` (the built-in table) or the path of an ASE database (SQLite or JSON),
     such as C2DB's."""
     selection: str = ""
