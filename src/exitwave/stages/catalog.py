@@ -20,14 +20,12 @@ that is added, dropped or changed alters only the manifests of its own shards.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from exitwave.config.models import Materials, SplitByElements, SplitBySamples
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
+from exitwave.files.tables import write_table
 from exitwave.materials.database import BUILT_IN
 from exitwave.materials.manifest import ManifestSample, write_manifests
 from exitwave.materials.material import Counts, Material, Rejected, read_materials
@@ -131,9 +130,9 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
         **provenance.attributes(spec, database),
     }
     write_manifests(output / "shards", values.dataset, shards, taken)
-    write_text(output / "materials.csv", _materials_table(taken, shards))
-    write_text(output / "samples.csv", _samples_table(shards))
-    write_text(output / "rejected.csv", _rejected_table(rejected))
+    write_table(output / "materials.csv", _material_rows(taken, shards), _MATERIAL_COLUMNS)
+    write_table(output / "samples.csv", _sample_rows(shards), _SAMPLE_COLUMNS)
+    write_table(output / "rejected.csv", _rejected_rows(rejected), _REJECTED_COLUMNS)
     write_text(output / "summary.json", json.dumps(summary, indent=1) + "\n")
     _report(summary, values.dataset)
     return summary
@@ -264,12 +263,14 @@ def _report(summary: dict[str, Any], dataset: str) -> None:
     )
 
 
-def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSample]]) -> str:
+def _material_rows(
+    taken: list[Material], shards: dict[int, list[ManifestSample]]
+) -> list[dict[str, object]]:
     sides: dict[str, set[str]] = {}
     for samples in shards.values():
         for sample in samples:
             sides.setdefault(sample.material, set()).add(sample.split)
-    rows = []
+    rows: list[dict[str, object]] = []
     for material in taken:
         (a, _, _), (bx, by, _), _ = material.cell
         rows.append(
@@ -287,12 +288,12 @@ def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSampl
                 "row": "" if material.row is None else material.row,
             }
         )
-    return _table(rows, _MATERIAL_COLUMNS)
+    return rows
 
 
-def _samples_table(shards: dict[int, list[ManifestSample]]) -> str:
+def _sample_rows(shards: dict[int, list[ManifestSample]]) -> list[dict[str, object]]:
     placed = [(sample, shard) for shard, samples in shards.items() for sample in samples]
-    rows = [
+    return [
         {
             "material": sample.material,
             "sample_index": sample.sample_index,
@@ -301,11 +302,10 @@ def _samples_table(shards: dict[int, list[ManifestSample]]) -> str:
         }
         for sample, shard in sorted(placed)
     ]
-    return _table(rows, _SAMPLE_COLUMNS)
 
 
-def _rejected_table(rejected: list[Rejected]) -> str:
-    rows = [
+def _rejected_rows(rejected: list[Rejected]) -> list[dict[str, object]]:
+    return [
         {
             "row": entry.row,
             "label": entry.label,
@@ -315,12 +315,3 @@ def _rejected_table(rejected: list[Rejected]) -> str:
         }
         for entry in rejected
     ]
-    return _table(rows, _REJECTED_COLUMNS)
-
-
-def _table(rows: list[dict[str, Any]], columns: Collection[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

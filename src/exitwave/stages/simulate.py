@@ -27,6 +27,7 @@ from exitwave.config.models import Multislice
 from exitwave.config.structure import Structure
 from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.files.atomic import write_text
+from exitwave.files.canonical import canonical_json
 from exitwave.files.journal import Journal
 from exitwave.files.schemas import EXIT_WAVES
 from exitwave.files.shard_files import ShardFiles
@@ -44,7 +45,7 @@ from exitwave.provenance import inputs
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import ahead, map_tasks
-from exitwave.workflow.specs import canonical_json, read_spec
+from exitwave.workflow.specs import read_spec
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from typing import Any
 from exitwave.config.models import Config, Microscope
 from exitwave.config.studies import SHOWN
 from exitwave.errors import ExitwaveError
+from exitwave.files.canonical import canonical_json
 from exitwave.workflow import layout
 
 ALGORITHM_VERSIONS = {
@@ -27,11 +28,6 @@ ALGORITHM_VERSIONS = {
     "report": 2,
     "convergence": 1,
 }
-
-
-def canonical_json(value: Any) -> str:
-    """Return JSON with sorted keys and no spaces: equal values give equal strings."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 _NAMED = ("datasets", "networks", "evaluations", "ensembles", "comparisons", "figures")
