@@ -31,8 +31,7 @@ from exit_waves import specimens
 from page import PAGE, ROOT, machine, spread, timed, write_section
 from threadpoolctl import threadpool_limits
 
-from exitwave.config import Multislice, parse_config
-from exitwave.config.models import Epochs, Microscope
+from exitwave.config import Epochs, Microscope, Multislice, parse_config
 from exitwave.imaging.detector import detector_window, window_mtf
 from exitwave.imaging.focal_series import (
     RenderedSeries,

@@ -23,8 +23,7 @@ import netCDF4
 import numpy as np
 from page import PAGE, ROOT, machine, spread, write_section
 
-from exitwave.config import parse_config
-from exitwave.config.models import Network
+from exitwave.config import Network, parse_config
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.render import render_epoch
 from exitwave.stages.simulate import simulate_exit_waves

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from exitwave.config.models import Microscope, Multislice, Structure
+from exitwave.config import Microscope, Multislice, Structure
 from exitwave.imaging.focal_series import form_intensities
 from exitwave.imaging.focal_spread import choose_modes
 from exitwave.imaging.grids import Band, Grid, choose_band, choose_grid, padded_size

@@ -278,7 +278,7 @@ def test_the_paper_is_remade_whole():
 
 
 def test_the_least_image_of_a_comparison_is_that_of_the_reconstruction():
-    from exitwave.config.references import LEAST_CLASSICAL_PX
+    from exitwave.config.root import LEAST_CLASSICAL_PX
     from exitwave.imaging.detector import GUARD_PX
 
     assert LEAST_CLASSICAL_PX == 2 * GUARD_PX

@@ -25,7 +25,7 @@ from imaging_cases import (
 )
 from numpy.typing import NDArray
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.errors import ExitwaveError
 from exitwave.imaging.detector import detector_window
 from exitwave.imaging.focal_series import (

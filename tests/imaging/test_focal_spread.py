@@ -19,7 +19,7 @@ from imaging_cases import (
 from numpy.typing import NDArray
 from real_waves import BOX, WAVE_SAMPLING, scattered_wave
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.imaging.focal_series import form_intensities
 from exitwave.imaging.focal_spread import (
     Modes,

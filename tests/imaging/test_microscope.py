@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.errors import ExitwaveError
 from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
 

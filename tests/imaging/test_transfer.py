@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.imaging.grids import padded_size
 from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
 from exitwave.imaging.transfer import (

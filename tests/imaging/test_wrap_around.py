@@ -10,7 +10,7 @@ import pytest
 from imaging_cases import CORNER, wrapping
 from real_waves import scattered_wave
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.imaging.microscope import draw_microscope
 
 

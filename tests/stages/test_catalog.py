@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from exitwave.config.models import Config
+from exitwave.config import Config
 from exitwave.errors import ExitwaveError
 from exitwave.materials import selection
 from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest

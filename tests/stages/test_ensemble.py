@@ -239,7 +239,7 @@ def test_wrong_inputs_end_in_a_sentence(epoch, tmp_path):
 
 
 def test_stored_networks_are_judged(epoch, tmp_path):
-    from exitwave.config.models import Network
+    from exitwave.config import Network
     from exitwave.networks.trained import save_network
     from exitwave.networks.unet import build_network
 

@@ -175,7 +175,7 @@ def test_broken_predictions_are_told(epoch: Path, tmp_path: Path) -> None:
 
 
 def test_a_stored_network_is_evaluated(epoch: Path, tmp_path: Path) -> None:
-    from exitwave.config.models import Network
+    from exitwave.config import Network
     from exitwave.networks.trained import save_network
     from exitwave.networks.unet import build_network
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from exitwave.config.models import Multislice, Structure
+from exitwave.config import Multislice, Structure
 from exitwave.materials.material import read_materials
 from exitwave.multislice.exit_wave import exit_wave
 from exitwave.specimens.build import build_specimen

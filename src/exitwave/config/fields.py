@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -65,3 +65,19 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
         validate_default=True,
     )
+
+    def part(self, kind: type[AnySection]) -> AnySection:
+        """Return the values that a base of this section declares, and no others."""
+        return kind.model_construct(**{name: getattr(self, name) for name in kind.model_fields})
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def added_later(default: Any, **constraints: Any) -> Any:
+    """Return the field of a key that earlier versions did not have.
+
+    At its default it stands in no spec, so no finished result is made anew because of it. The
+    default must mean what the program did before.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **constraints)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from exitwave.config.fields import KIND_TAGS
-from exitwave.config.models import COMMON_SECTIONS, Config
+from exitwave.config.root import COMMON_SECTIONS, Config
 from exitwave.errors import ExitwaveError
 
 

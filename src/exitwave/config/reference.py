@@ -16,21 +16,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from exitwave.config.models import (
-    Config,
-    Convergence,
-    Dataset,
-    Epochs,
-    Evaluation,
-    Materials,
-    Microscope,
-    Multislice,
-    Network,
-    SplitByElements,
-    SplitBySamples,
-)
-from exitwave.config.structure import Structure
-from exitwave.config.studies import Comparison, Ensemble, Figure
+from exitwave.config.root import Config
+from exitwave.config.sections.comparisons import Comparison
+from exitwave.config.sections.convergence import Convergence
+from exitwave.config.sections.datasets import Dataset, Materials, SplitByElements, SplitBySamples
+from exitwave.config.sections.ensembles import Ensemble
+from exitwave.config.sections.epochs import Epochs
+from exitwave.config.sections.evaluations import Evaluation
+from exitwave.config.sections.figures import Figure
+from exitwave.config.sections.microscope import Microscope
+from exitwave.config.sections.multislice import Multislice
+from exitwave.config.sections.networks import Network
+from exitwave.config.sections.structure import Structure
 
 COMMON: dict[str, type[BaseModel]] = {
     "structure": Structure,
@@ -60,13 +57,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "figures.NAME": Figure,
     **SINGLE,
 }
-MARKERS = ("<!-- keys: generated from src/exitwave/config/models.py -->", "<!-- end of keys -->")
+MARKERS = ("<!-- keys: generated from src/exitwave/config/sections/ -->", "<!-- end of keys -->")
 
 _HEADER = """\
 # Every key with its default: the paper's value, or ours where the paper is silent. This file is
 # read first by every run; what you pass with --configfile is laid over it. Copy the keys you want
 # to change into a file of your own, such as config/demo.yaml, rather than changing them here.
-# Generated from src/exitwave/config/models.py by `make config-reference`.
+# Generated from src/exitwave/config/sections/ by `make config-reference`.
 """
 
 
@@ -86,7 +83,7 @@ def key_table() -> str:
     for title, model in SECTIONS.items():
         summary = (model.__doc__ or "").strip().splitlines()[0]
         lines += [f"### `{title}`", "", summary, "", "| key | default | meaning |", "|---|---|---|"]
-        for name, field in model.model_fields.items():
+        for name, field in fields_of(model).items():
             if name in COMMON and model is Dataset:
                 default = "-"
             elif field.is_required():
@@ -112,8 +109,15 @@ def default_yaml() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a section: what it names, before what determines a result."""
+    fields = model.model_fields
+    own = {name: fields[name] for name in model.__annotations__ if name in fields}
+    return own | fields
+
+
 def _keys(model: type[BaseModel], indent: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(model).items():
         if model is Dataset and name in COMMON:
             yield f"{indent}# {name}: any keys of the common section, for this data set alone"
             continue

@@ -39,7 +39,7 @@ from exitwave.figures.style import (
     symmetric_limit,
 )
 from exitwave.scoring.examples import EnsembleExample, read_examples_of
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 REASONS = {
     "median": "the median sample",
@@ -65,8 +65,8 @@ def plot_disagreement(ensemble: Path, output: Path) -> None:
         Folder of the figures, one an example, named for the reason of its choice.
     """
     summary = _read_summary(ensemble)
-    settings = read_spec(summary["spec"], "ensemble")["ensemble"]
-    peaks = (settings["peak_threshold"], settings["peak_distance_angstrom"])
+    settings = read_spec(summary["spec"], EnsembleSpec).ensemble
+    peaks = (settings.peak_threshold, settings.peak_distance_angstrom)
     with drawing():
         for example in read_examples_of(EnsembleExample, ensemble):
             _plot_example(example, summary["members"], peaks, output)

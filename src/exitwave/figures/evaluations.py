@@ -40,7 +40,7 @@ from exitwave.figures.style import (
     save_figure,
 )
 from exitwave.scoring.examples import Example, read_examples
-from exitwave.workflow.evaluation_settings import Settings
+from exitwave.workflow.specs import EvaluateSpec, read_spec
 
 __all__ = [
     "plot_comparison",
@@ -68,11 +68,8 @@ def plot_evaluation(evaluation: Path, output: Path) -> None:
         Folder of the figures.
     """
     samples = read_samples(evaluation)
-    settings = Settings.from_spec(
-        json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))["spec"]
-    )
     examples = read_examples(evaluation)
-    peaks = (settings.peak_threshold, settings.peak_distance)
+    peaks = peak_settings(evaluation)
     with drawing():
         _plot_histograms(samples, output)
         if examples:
@@ -80,6 +77,13 @@ def plot_evaluation(evaluation: Path, output: Path) -> None:
             plot_argand(median, "argand", output, *peaks)
         for example in examples:
             plot_example(example, example_name(example), output, *peaks, len(samples))
+
+
+def peak_settings(evaluation: Path) -> tuple[float, float]:
+    """Return threshold (a share) and distance [Å] by which an evaluation judged peaks."""
+    summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
+    settings = read_spec(summary["spec"], EvaluateSpec).evaluation
+    return settings.peak_threshold, settings.peak_distance_angstrom
 
 
 def example_name(example: Example) -> str:

@@ -1,6 +1,6 @@
 """The microscope of one focal series, drawn between the limits of Table 1 of the paper.
 
->>> from exitwave.config.models import Microscope
+>>> from exitwave.config import Microscope
 >>> draw = draw_microscope(Microscope(), 50.0, images=3, rng=np.random.default_rng(1))
 >>> len(draw.defocus)
 3
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.config.mtf_curve import MtfCurve
 from exitwave.errors import ExitwaveError
 

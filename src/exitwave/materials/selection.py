@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from exitwave.config.models import Materials, SplitByElements, SplitBySamples
+from exitwave.config import Materials, SplitByElements, SplitBySamples
 from exitwave.errors import ExitwaveError
 from exitwave.materials.elements import element_set
 from exitwave.materials.manifest import ManifestSample

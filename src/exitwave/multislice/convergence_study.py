@@ -12,12 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from exitwave.config.models import Convergence, Multislice
-from exitwave.config.structure import Structure
+from exitwave.config import ConvergenceSettings, Multislice, Structure
 from exitwave.errors import ExitwaveError
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import ConvergenceSpec, read_spec
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Study:
     """The values of a spec; see `exitwave.workflow.specs.convergence_spec`."""
 
     seed: int
-    section: Convergence
+    section: ConvergenceSettings
     structure: Structure
     multislice: Multislice
     smear: float
@@ -84,18 +81,14 @@ def read_study(spec: str) -> Study:
         Where the small boxes do not hold the specimens, or the configuration's own settings are
         finer than the reference.
     """
-    values = read_spec(spec, "convergence")
-    try:
-        study = Study(
-            seed=values["seed"],
-            section=Convergence.model_validate(values["convergence"]),
-            structure=Structure.model_validate(values["structure"]),
-            multislice=_settled(Multislice.model_validate(values["multislice"])),
-            smear=float(values["target_smear_angstrom"]),
-        )
-    except ValidationError as error:
-        text = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ExitwaveError(f"convergence: {text}.") from None
+    values = read_spec(spec, ConvergenceSpec)
+    study = Study(
+        seed=values.seed,
+        section=values.convergence,
+        structure=values.structure,
+        multislice=_settled(values.multislice),
+        smear=values.target_smear_angstrom,
+    )
     for key, own, finest in (
         ("slice_thickness", study.own.slice_thickness, study.reference.slice_thickness),
         ("sampling", study.own.sampling, study.reference.sampling),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import constants
 from threadpoolctl import threadpool_limits
 
-from exitwave.config.models import Multislice
+from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
 from exitwave.multislice.atomic_scattering import parametrization_class
 from exitwave.multislice.fourier import Passage, fourier_wave

@@ -20,7 +20,7 @@ import numpy as np
 from ase.data import atomic_masses, chemical_symbols
 from numpy.typing import NDArray
 
-from exitwave.config.models import Multislice
+from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
 from exitwave.multislice.exit_wave import exit_wave, mean_square_displacement
 from exitwave.specimens.build import Specimen

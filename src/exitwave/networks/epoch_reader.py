@@ -15,8 +15,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.config import NetworkSettings
 from exitwave.config.constraints import size_factor
-from exitwave.config.models import Network
 from exitwave.errors import ExitwaveError
 from exitwave.files.schemas import EPOCH
 from exitwave.files.store import StoreReader, close_file, open_file
@@ -147,7 +147,7 @@ def _read_content(path: Path) -> EpochContent:
         )
 
 
-def check_training_files(files: EpochFiles, settings: Network) -> None:
+def check_training_files(files: EpochFiles, settings: NetworkSettings) -> None:
     """Raise `ExitwaveError` where a network cannot be trained on files."""
     check_network_fits(files, settings)
     first = files.contents[0]
@@ -167,7 +167,7 @@ def check_training_files(files: EpochFiles, settings: Network) -> None:
         )
 
 
-def check_network_fits(files: EpochFiles, settings: Network) -> None:
+def check_network_fits(files: EpochFiles, settings: NetworkSettings) -> None:
     """Raise `ExitwaveError` where a network cannot take the images of files."""
     first = files.contents[0]
     if files.images != settings.images:

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from exitwave.config.models import Network
+from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.networks.epoch_reader import EpochFiles
 from exitwave.networks.normalization import normalize_series
@@ -64,13 +64,13 @@ class TrainingOrder:
     ----------
     files : EpochFiles
         The pre-generated epochs; epoch e uses file e modulo their number.
-    settings : Network
+    settings : NetworkSettings
         ``training_share``, ``augment`` and ``replica``.
     seed : int
         Root seed.
     """
 
-    def __init__(self, files: EpochFiles, settings: Network, seed: int) -> None:
+    def __init__(self, files: EpochFiles, settings: NetworkSettings, seed: int) -> None:
         self._files = files
         self._settings = settings
         self._seed = seed
@@ -148,7 +148,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Where the samples lie.
     order : Order
         Which samples make up an epoch.
-    settings : Network
+    settings : NetworkSettings
         ``batch_size`` and ``normalization``.
 
     Attributes
@@ -157,7 +157,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         How long batches were waited for, since the beginning of the epoch [s].
     """
 
-    def __init__(self, files: EpochFiles, order: Order, settings: Network) -> None:
+    def __init__(self, files: EpochFiles, order: Order, settings: NetworkSettings) -> None:
         super().__init__(workers=1)
         self.failure: ExitwaveError | None = None
         self.seconds_waited = 0.0

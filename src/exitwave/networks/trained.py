@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from exitwave.config import NetworkSettings
 from exitwave.config.constraints import size_factor
-from exitwave.config.models import Network
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.networks import backend
@@ -41,11 +41,11 @@ class TrainedNetwork:
     """A network and the settings that it was trained with."""
 
     model: keras.Model
-    settings: Network
+    settings: NetworkSettings
 
 
 def save_network(
-    folder: Path, model: keras.Model, settings: Network, description: Mapping[str, Any]
+    folder: Path, model: keras.Model, settings: NetworkSettings, description: Mapping[str, Any]
 ) -> None:
     """Write a network into its folder.
 
@@ -55,7 +55,7 @@ def save_network(
         Folder of the network.
     model : keras.Model
         Its state is written byte for byte the same wherever the weights are the same.
-    settings : Network
+    settings : NetworkSettings
         Settings of the network.
     description : mapping
         Further JSON values for ``network.json``.
@@ -63,7 +63,7 @@ def save_network(
     with replacing(folder / MODEL_NAME) as temporary:
         model.save(temporary)
         _remove_times(temporary)
-    values = settings.model_dump(mode="json", exclude={"dataset", "label"})
+    values = settings.part(NetworkSettings).model_dump(mode="json")
     content = {"network": values, **description}
     write_text(folder / SETTINGS_NAME, json.dumps(content, indent=1, sort_keys=True))
 
@@ -78,14 +78,6 @@ def _remove_times(archive: Path) -> None:
     with zipfile.ZipFile(archive, "w") as file:
         for name, content in contents.items():
             file.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
-
-
-def parse_settings(values: Mapping[str, Any]) -> Network:
-    """Return the settings of a network from those in a spec or in ``network.json``.
-
-    They lack the name of the data set, which the training files stand for.
-    """
-    return Network(dataset="training_files", **values)
 
 
 def load_network(path: Path) -> TrainedNetwork:
@@ -120,9 +112,10 @@ def load_network(path: Path) -> TrainedNetwork:
     return TrainedNetwork(model, settings)
 
 
-def _load_settings(path: Path) -> Network:
+def _load_settings(path: Path) -> NetworkSettings:
     try:
-        return parse_settings(json.loads(path.read_text(encoding="utf-8"))["network"])
+        values = json.loads(path.read_text(encoding="utf-8"))["network"]
+        return NetworkSettings.model_validate(values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -177,7 +170,7 @@ def predict_waves(
     return wave
 
 
-def _check_images(shape: tuple[int, ...], settings: Network) -> None:
+def _check_images(shape: tuple[int, ...], settings: NetworkSettings) -> None:
     if len(shape) != 4 or shape[3] != settings.images:
         raise ExitwaveError(
             f"The images have the shape {shape}, but the network takes (sample, y, x, "

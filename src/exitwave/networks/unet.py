@@ -8,8 +8,8 @@ The paper says between which layers the short skip runs but not how it joins the
 (arXiv 1612.05360), where the blocks come from, adds; only the long skips were changed to
 concatenation. The network is fully convolutional: trained on images of 128 px, it takes 352 px.
 
->>> from exitwave.config import Network
->>> network = build_network(Network(dataset="mos2", channels=(8, 16, 32)), images=3)
+>>> from exitwave.config import NetworkSettings
+>>> network = build_network(NetworkSettings(channels=(8, 16, 32)), images=3)
 >>> network.output_shape
 (None, None, None, 2)
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exitwave.config.models import Network
+from exitwave.config import NetworkSettings
 from exitwave.seeds import generator
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 OUTPUT_CHANNELS = 2
 
 
-def build_network(settings: Network, images: int, seed: int = 1) -> keras.Model:
+def build_network(settings: NetworkSettings, images: int, seed: int = 1) -> keras.Model:
     """Build a network with freshly drawn weights.
 
     Parameters
     ----------
-    settings : Network
+    settings : NetworkSettings
         Architecture, scales, precision and replica.
     images : int
         Images in a focal series.
@@ -88,7 +88,7 @@ def build_network(settings: Network, images: int, seed: int = 1) -> keras.Model:
 class _Layers:
     """Makes the layers that carry weights."""
 
-    settings: Network
+    settings: NetworkSettings
     seed: int
 
     @property

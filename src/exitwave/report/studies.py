@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from exitwave.config.models import Config
+from exitwave.config import Config
 from exitwave.report.blocks import (
     Cell,
     Numbering,

@@ -10,7 +10,7 @@ depends on the processor or GPU too much, so without a measured epoch its cost i
 
 from __future__ import annotations
 
-from exitwave.config.models import Multislice
+from exitwave.config import Multislice
 from exitwave.multislice.exit_wave import grid_points, stored_points
 
 # docs/benchmarks.md: core-seconds of an exit wave of 768 points and 0.2 Å, by method, and of a

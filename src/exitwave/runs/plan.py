@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
-from exitwave.config.models import Config
 from exitwave.errors import ExitwaveError
 from exitwave.files.journal import Journal
 from exitwave.files.shard_files import made_from

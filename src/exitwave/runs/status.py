@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from exitwave.config import Config, load_config
-from exitwave.config.references import RESERVED_NAMES
+from exitwave.config.root import RESERVED_NAMES
 from exitwave.runs.progress import (
     STATES,
     DatasetProgress,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from ase import Atoms
 
-from exitwave.config.structure import Structure
+from exitwave.config import Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials.material import Material
 from exitwave.seeds import generator

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms
 
-from exitwave.config.structure import Structure
+from exitwave.config import Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials.monolayers import monolayers
 from exitwave.specimens.disordered import carbon_count, carbon_network, hydrocarbon

@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from exitwave import __version__
-from exitwave.config import Config, parse_config
+from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
@@ -29,7 +29,7 @@ from exitwave.provenance import attributes as provenance
 from exitwave.report.blocks import byte_size, count, duration, whole
 from exitwave.report.papers import DATABASE_PAPER, PAPER
 from exitwave.workflow import layout
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import ReportSpec, read_spec
 
 LOADING = """\
 import xarray as xr
@@ -74,7 +74,7 @@ def write_card(
     ExitwaveError
         Where the configuration has no such data set, or a file cannot be read.
     """
-    config = parse_config(read_spec(spec, "report")["config"], "the spec's configuration")
+    config = read_spec(spec, ReportSpec).configuration()
     if dataset not in config.datasets:
         raise ExitwaveError(
             f"There is no data set '{dataset}' in the configuration, which has "

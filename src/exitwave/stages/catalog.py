@@ -30,10 +30,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from exitwave.config.constraints import BUILT_IN
-from exitwave.config.models import Materials, SplitByElements, SplitBySamples
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.materials.elements import element_set
@@ -44,7 +41,7 @@ from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.workflow.layout import SPLITS
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import CatalogSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -63,21 +60,6 @@ _MATERIAL_COLUMNS = (
 )
 _SAMPLE_COLUMNS = ("material", "sample_index", "split", "shard")
 _REJECTED_COLUMNS = ("row", "label", "formula", "reason", "detail")
-
-
-class _CatalogSpec(BaseModel):
-    """The values of `exitwave.workflow.specs.catalog_spec`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stage: str
-    version: int
-    seed: int
-    dataset: str
-    materials: Materials
-    parametrization: str
-    split: SplitByElements | SplitBySamples
-    shards: int
 
 
 def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[str, Any]:
@@ -102,7 +84,7 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
     ExitwaveError
         See `exitwave.materials.selection.select_samples`.
     """
-    values = _parsed_spec(spec)
+    values = read_spec(spec, CatalogSpec)
     made_from = source or values.materials.source
     database = _database(made_from)
     selected = select_samples(
@@ -132,16 +114,6 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
 def _database(source: str) -> inputs.Inputs:
     """Return the entry of the database that is read; the built-in table is none."""
     return {} if source == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(source))]}
-
-
-def _parsed_spec(spec: str) -> _CatalogSpec:
-    try:
-        return _CatalogSpec.model_validate(read_spec(spec, "catalog"))
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ExitwaveError(
-            f"--spec has an unusable value at {where}; take it from `exitwave spec CONFIG ...`."
-        ) from error
 
 
 def _summary(selected: SelectedSamples) -> dict[str, Any]:

@@ -38,8 +38,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from exitwave.config import ComparisonSettings, Microscope
 from exitwave.config.constraints import evenly_spaced
-from exitwave.config.models import Microscope
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.files.schemas import EPOCH
@@ -68,7 +68,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.tasks.parallel import map_tasks
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import CompareSpec, RenderSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -135,17 +135,17 @@ def compare_predictions(
     ExitwaveError
         Where the series are not those of the spec or a reconstruction fails.
     """
-    settings = read_spec(spec, "compare")["comparison"]
-    few = taken_frames(settings["images"], taken)
+    settings = read_spec(spec, CompareSpec).comparison
+    few = taken_frames(settings.images, taken)
     with validation_samples(epochs) as samples:
-        rows = list(_network_rows(samples, predict, few, settings["images"]))
+        rows = list(_network_rows(samples, predict, few, settings.images))
         ranks = ranked(rows)
         chosen = [ranks[place] for place in _chosen_places(len(ranks), settings)]
         drawn = {
             percentile: ranks[percentile_rank(percentile, len(ranks))]
-            for percentile in settings["percentiles"]
+            for percentile in settings.percentiles
         }
-        tasks = [_Task(*samples.location(index), few, settings["iterations"]) for index in chosen]
+        tasks = [_Task(*samples.location(index), few, settings.iterations) for index in chosen]
         compared: dict[int, dict[str, Any]] = {}
         kept: dict[int, dict[str, Wave]] = {}
         seconds: list[dict[str, float]] = []
@@ -155,7 +155,7 @@ def compare_predictions(
             index = chosen[place]
             sample = samples[index]
             waves = {"network": predicted(predict, [sample], few)[0], **result.waves}
-            compared[index] = _row(rows[index], sample, waves, settings["high_pass_px"])
+            compared[index] = _row(rows[index], sample, waves, settings.high_pass_px)
             seconds.append(result.seconds)
             if index in drawn.values():
                 kept[index] = waves
@@ -209,13 +209,13 @@ def _network_rows(
     return rows
 
 
-def _chosen_places(count: int, settings: Mapping[str, Any]) -> list[int]:
+def _chosen_places(count: int, settings: ComparisonSettings) -> list[int]:
     """Places in the ranking, from the worst: at even distances, and those that are drawn.
 
     Each drawn one takes the place of its neighbour, so that the rest of the ranking stays covered.
     """
-    drawn = {percentile_rank(percentile, count) for percentile in settings["percentiles"]}
-    wanted = min(settings["samples"], count)
+    drawn = {percentile_rank(percentile, count) for percentile in settings.percentiles}
+    wanted = min(settings.samples, count)
     places = {round(place) for place in np.linspace(0, count - 1, wanted)}
     for place in sorted(drawn - places):
         if others := places - drawn:
@@ -224,7 +224,7 @@ def _chosen_places(count: int, settings: Mapping[str, Any]) -> list[int]:
     return sorted(places)
 
 
-def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> MicroscopeDraw:
+def _microscope(sample: Mapping[str, Any], model: Microscope) -> MicroscopeDraw:
     """The microscope that made a series, from the epoch's columns and its spec."""
     drawn = (
         "dose",
@@ -240,7 +240,6 @@ def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> Microsc
         "mtf_c2",
         "mtf_c3",
     )
-    model = Microscope.model_validate(limits)
     return MicroscopeDraw(
         defocus=tuple(float(value) for value in sample["defocus"]),
         energy_kev=float(sample["energy"]),
@@ -253,8 +252,9 @@ def _microscope(sample: Mapping[str, Any], limits: Mapping[str, Any]) -> Microsc
 
 def _reconstruct(task: _Task) -> _Reconstructed:
     with StoreReader(task.epoch, EPOCH.kind) as reader:
-        sample, spec = reader.read(task.place), json.loads(str(reader.attributes["spec"]))
-    microscope, sampling = _microscope(sample, spec["microscope"]), float(sample["sampling"])
+        sample = reader.read(task.place)
+        spec = read_spec(str(reader.attributes["spec"]), RenderSpec, any_version=True)
+    microscope, sampling = _microscope(sample, spec.microscope), float(sample["sampling"])
     images, few = np.moveaxis(sample["image"], -1, 0), list(task.few)
     fewer = replace(microscope, defocus=tuple(microscope.defocus[frame] for frame in few))
     ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
@@ -273,7 +273,7 @@ def _reconstruct(task: _Task) -> _Reconstructed:
             accelerated=knowledge == "all",
         )
         done.seconds[name] = time.perf_counter() - begun
-        smear = spec["epochs"]["target_smear_angstrom"]
+        smear = spec.epochs.target_smear_angstrom
         done.waves[name] = blurred(found.wave, smear, sampling)
     return done
 
@@ -302,9 +302,9 @@ def _example(
     waves: Mapping[str, Wave],
     percentile: float,
     row: dict[str, Any],
-    settings: Mapping[str, Any],
+    settings: ComparisonSettings,
 ) -> ComparisonExample:
-    width = settings["high_pass_px"]
+    width = settings.high_pass_px
     classical: dict[str, Any] = {name: waves[name].astype(np.complex64) for name in WAYS[1:]}
     return ComparisonExample(
         **example_values(sample, waves["network"], percentile, row),

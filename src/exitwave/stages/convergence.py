@@ -29,7 +29,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from exitwave.config.models import Multislice
+from exitwave.config import Multislice
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.imaging.focal_series import smear_wave

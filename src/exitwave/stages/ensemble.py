@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
+from exitwave.config import EnsembleSettings
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
@@ -52,7 +53,7 @@ from exitwave.scoring.validation_samples import (
     validation_samples,
     write_rows,
 )
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def judge_predictions(
         Where there are fewer than two predictors, no samples, or waves of the wrong shape.
     """
     _require_several(len(predictors))
-    settings = read_spec(spec, "ensemble")["ensemble"]
+    settings = read_spec(spec, EnsembleSpec).ensemble
     calibration = _Calibration(len(predictors))
     with validation_samples(epochs) as samples:
         rows = []
@@ -119,7 +120,7 @@ def judge_predictions(
         spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
     )
     write_rows(output / "samples.csv", rows)
-    write_rows(output / "calibration.csv", calibration.binned(settings["bins"]))
+    write_rows(output / "calibration.csv", calibration.binned(settings.bins))
     write_examples(output, examples, {"spec": spec})
     text = json.dumps(finite(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
@@ -162,16 +163,16 @@ def specimen_pixels(truth: Wave, sampling: float) -> NDArray[np.bool_]:
 
 
 def _row(
-    identity: dict[str, Any], sample: dict[str, Any], members: Wave, settings: dict[str, Any]
+    identity: dict[str, Any], sample: dict[str, Any], members: Wave, settings: EnsembleSettings
 ) -> dict[str, Any]:
     truth, sampling, mean = true_wave(sample), float(sample["sampling"]), members.mean(axis=0)
     errors = [wave_error(wave, truth).rmse for wave in members]
     apart = disagreement(members)
-    level = threshold_level(truth, settings["peak_threshold"])
+    level = threshold_level(truth, settings.peak_threshold)
     match = match_peaks(
         find_peaks(truth, sampling, level),
         find_peaks(mean, sampling, level),
-        settings["peak_distance_angstrom"],
+        settings.peak_distance_angstrom,
     )
     inside = specimen_pixels(truth, sampling)
     correlation, caught = _agreement(apart[inside], _error(members, sample)[inside])

@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 
+from exitwave.config import EvaluationSettings
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
@@ -55,7 +56,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.seeds import generator
-from exitwave.workflow.evaluation_settings import Settings
+from exitwave.workflow.specs import EvaluateSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -96,9 +97,10 @@ def evaluate_predictions(
     ExitwaveError
         Where there are no samples, or the waves are not finite numbers of the right shape.
     """
-    settings = Settings.from_spec(spec)
+    values = read_spec(spec, EvaluateSpec)
+    settings = values.evaluation
     with validation_samples(epochs) as samples:
-        rows = list(_score_all(samples, predict, settings))
+        rows = list(_score_all(samples, predict, values))
         ranks = ranked(rows)
         chosen = [
             (percentile, ranks[percentile_rank(percentile, len(rows))])
@@ -123,14 +125,15 @@ def evaluate_predictions(
 
 
 def _score_all(
-    samples: ValidationSamples, predict: Predictor, settings: Settings
+    samples: ValidationSamples, predict: Predictor, values: EvaluateSpec
 ) -> Iterator[dict[str, Any]]:
     materials = [str(name) for name in samples.column("material")]
     specimens = [
         f"{material}/{number}"
         for material, number in zip(materials, samples.column("sample_index"), strict=True)
     ]
-    rng = generator(settings.seed, "evaluate", "exchange")
+    settings = values.evaluation
+    rng = generator(values.seed, "evaluate", "exchange")
     exchanged = exchange_targets(materials, specimens, rng)
     for indices, batch in samples.batches():
         for index, sample, wave in zip(indices, batch, predicted(predict, batch), strict=True):
@@ -144,7 +147,7 @@ def _score_all(
 
 
 def _errors(
-    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: Settings
+    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: EvaluationSettings
 ) -> dict[str, float]:
     """The four errors of the network, without prefix, and of each baseline."""
     truth, sampling = true_wave(sample), float(sample["sampling"])
@@ -153,7 +156,7 @@ def _errors(
         "vacuum_": (vacuum(truth), truth),
         **{
             f"blurred_{float(width)}_": (blurred(truth, width, sampling), truth)
-            for width in settings.blurs
+            for width in settings.blurs_angstrom
         },
     }
     if other is not None:
@@ -166,9 +169,9 @@ def _errors(
 
 
 def _peak_scores(
-    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: Settings
+    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: EvaluationSettings
 ) -> dict[str, float]:
-    sampling, distance = float(sample["sampling"]), settings.peak_distance
+    sampling, distance = float(sample["sampling"]), settings.peak_distance_angstrom
     true = _true_peaks(sample, settings)
     level = threshold_level(true_wave(sample), settings.peak_threshold)
     predicted = find_peaks(wave, sampling, level)
@@ -206,7 +209,7 @@ def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _true_peaks(sample: dict[str, Any], settings: Settings) -> Peaks:
+def _true_peaks(sample: dict[str, Any], settings: EvaluationSettings) -> Peaks:
     truth = true_wave(sample)
     level = threshold_level(truth, settings.peak_threshold)
     return find_peaks(truth, float(sample["sampling"]), level)

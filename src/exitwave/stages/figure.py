@@ -5,31 +5,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exitwave.config.studies import Figure
+from exitwave.config import FigureSettings
 from exitwave.errors import ExitwaveError
 from exitwave.figures.argand import plot_argand
 from exitwave.figures.comparisons import plot_comparison_errors, plot_comparison_example
 from exitwave.figures.convergence import plot_convergence
 from exitwave.figures.ensembles import plot_calibration, plot_disagreement
-from exitwave.figures.evaluations import plot_comparison, read_samples
+from exitwave.figures.evaluations import peak_settings, plot_comparison, read_samples
 from exitwave.figures.networks import plot_histories, plot_training_size
 from exitwave.figures.samples import plot_example
 from exitwave.figures.style import drawing
 from exitwave.scoring.examples import Example, read_examples
-from exitwave.workflow.evaluation_settings import Settings
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import FigureSpec, read_spec
 
 
 @dataclass(frozen=True)
 class _Order:
     """What is to be drawn: the entry of the configuration, and the folder of each source."""
 
-    figure: Figure
+    figure: FigureSettings
     folders: Mapping[str, Path]
     labels: Mapping[str, Path]
     dataset_labels: Sequence[str]
@@ -53,20 +51,20 @@ def draw_figure(spec: str, sources: Sequence[Path], output: Path) -> None:
     ExitwaveError
         Where the sources are not those of the spec, or a file is missing.
     """
-    values = read_spec(spec, "plot")
-    figure = Figure.model_validate(values["figure"])
+    values = read_spec(spec, FigureSpec)
+    figure = values.figure
     names = figure.of or ("convergence",)
     if len(sources) != len(names):
         raise ExitwaveError(
             f"The figure shows {len(names)} of {', '.join(names)}, but {len(sources)} folders were "
             "given; give one for each, in the same order."
         )
-    labels = values["labels"] or names
+    labels = values.labels or names
     order = _Order(
         figure,
         dict(zip(names, sources, strict=True)),
         dict(zip(labels, sources, strict=True)),
-        values["dataset_labels"],
+        values.dataset_labels,
     )
     with drawing():
         _DRAWN[figure.shows](order, output)
@@ -74,22 +72,15 @@ def draw_figure(spec: str, sources: Sequence[Path], output: Path) -> None:
 
 def _draw_samples(order: _Order, output: Path) -> None:
     for name, folder in order.folders.items():
-        settings = _evaluation_settings(folder)
-        peaks = (settings.peak_threshold, settings.peak_distance)
+        peaks = peak_settings(folder)
         samples = len(read_samples(folder))
         plot_example(_example(folder, order.figure.percentile), name, output, *peaks, samples)
 
 
 def _draw_argand(order: _Order, output: Path) -> None:
     for name, folder in order.folders.items():
-        settings = _evaluation_settings(folder)
-        peaks = (settings.peak_threshold, settings.peak_distance)
+        peaks = peak_settings(folder)
         plot_argand(_example(folder, order.figure.percentile), name, output, *peaks)
-
-
-def _evaluation_settings(folder: Path) -> Settings:
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return Settings.from_spec(summary["spec"])
 
 
 def _example(folder: Path, percentile: float) -> Example:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from exitwave.config.models import Microscope
+from exitwave.config import Microscope
 from exitwave.errors import ExitwaveError
 from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader, StoreWriter
@@ -27,7 +27,7 @@ from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.seeds import generator, uniform_hash
 from exitwave.tasks.parallel import map_tasks
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import RenderSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -166,15 +166,15 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
         Where too large a share of the samples failed, none is left on this side of the split, or
         a store is damaged.
     """
-    values = read_spec(spec, "render")
+    values = read_spec(spec, RenderSpec)
     _require_few_failures(stores, values)
     tasks = _tasks(values, stores)
-    settings = values["epochs"]
+    settings = values.epochs
     sizes = {
         "sample": len(tasks),
-        "y": settings["image_size_px"],
-        "x": settings["image_size_px"],
-        "frame": values["images"],
+        "y": settings.image_size_px,
+        "x": settings.image_size_px,
+        "frame": values.images,
     }
     title = "/".join(output.with_suffix("").parts[-5:])
     attributes = provenance.attributes(spec, inputs.of_stores(stores=stores))
@@ -192,24 +192,24 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
         _STORES.close()
 
 
-def _require_few_failures(stores: Sequence[Path], values: dict[str, Any]) -> None:
+def _require_few_failures(stores: Sequence[Path], values: RenderSpec) -> None:
     samples, failed = 0, []
     for path in stores:
         with StoreReader(path, EXIT_WAVES.kind) as reader:
             samples += len(reader)
             failed += json.loads(reader.attributes["failed"])
-    limit = values["epochs"]["max_failed_share"]
+    limit = values.epochs.max_failed_share
     if failed and len(failed) > limit * (samples + len(failed)):
         first = failed[0]
         raise ExitwaveError(
             f"{len(failed)} of {samples + len(failed)} samples of the data set "
-            f"'{values['dataset']}' failed (the first: {first['material']}, {first['reason']}), "
+            f"'{values.dataset}' failed (the first: {first['material']}, {first['reason']}), "
             f"more than epochs.max_failed_share = {limit:g} allows; mend the cause, which each "
             "store's summary names, or raise the limit."
         )
 
 
-def _tasks(values: dict[str, Any], stores: Sequence[Path]) -> list[Rendering]:
+def _tasks(values: RenderSpec, stores: Sequence[Path]) -> list[Rendering]:
     """The samples of one side of the split, in training order.
 
     The order is that of a hash of each sample's identity, so one more sample leaves the order of
@@ -220,33 +220,32 @@ def _tasks(values: dict[str, Any], stores: Sequence[Path]) -> list[Rendering]:
         with StoreReader(path, EXIT_WAVES.kind) as reader:
             columns = (reader.column(name) for name in ("material", "sample_index", "split"))
             for place, (material, index, split) in enumerate(zip(*columns, strict=True)):
-                if split == values["split"]:
+                if split == values.split:
                     order = uniform_hash(
-                        values["seed"],
-                        values["dataset"],
+                        values.seed,
+                        values.dataset,
                         "order",
-                        values["epoch"],
+                        values.epoch,
                         str(material),
                         int(index),
                     )
                     keyed.append(((order, str(material), int(index)), path, place))
     if not keyed:
         raise ExitwaveError(
-            f"The data set '{values['dataset']}' has no {values['split']} samples; change its "
+            f"The data set '{values.dataset}' has no {values.split} samples; change its "
             "split, or take more materials."
         )
-    microscope = Microscope.model_validate(values["microscope"])
     return [
         Rendering(
             store=path,
             place=place,
-            seed=values["seed"],
-            dataset=values["dataset"],
-            epoch=values["epoch"],
-            images=values["images"],
-            microscope=microscope,
-            image_size_px=values["epochs"]["image_size_px"],
-            target_smear_angstrom=values["epochs"]["target_smear_angstrom"],
+            seed=values.seed,
+            dataset=values.dataset,
+            epoch=values.epoch,
+            images=values.images,
+            microscope=values.microscope,
+            image_size_px=values.epochs.image_size_px,
+            target_smear_angstrom=values.epochs.target_smear_angstrom,
         )
         for _, path, place in sorted(keyed)
     ]

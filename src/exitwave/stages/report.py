@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from exitwave.config import Config, parse_config
+from exitwave.config import Config
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.report.blocks import Numbering, Section, Table, anchor, count
@@ -30,7 +30,7 @@ from exitwave.report.studies import (
     resources_table,
 )
 from exitwave.workflow import layout
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import ReportSpec, read_spec
 
 __all__ = ["DatasetFiles", "EvaluationFiles", "NetworkFiles", "report_results", "write_report"]
 
@@ -47,11 +47,7 @@ def report_results(spec: str, results: Path, output: Path) -> None:
     output : Path
         The HTML file.
     """
-    values = read_spec(spec, "report")
-    raw = dict(values["config"])
-    for section, names in values["order"].items():
-        raw[section] = {name: raw[section][name] for name in names}
-    config = parse_config(raw, "the spec's configuration")
+    config = read_spec(spec, ReportSpec).configuration()
     datasets = {}
     for name, dataset in config.datasets.items():
         catalog = results / layout.source(config, name) / "catalog"

@@ -22,8 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from exitwave.config.models import Multislice
-from exitwave.config.structure import Structure
+from exitwave.config import Multislice, Structure
 from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.files.atomic import write_text
 from exitwave.files.journal import Journal
@@ -44,7 +43,7 @@ from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import ahead, map_tasks
 from exitwave.workflow.sample_keys import sample_key
-from exitwave.workflow.specs import read_spec
+from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -182,21 +181,19 @@ def simulate_exit_waves(
 
 
 def _tasks(spec: str, manifest: Manifest, device: Literal["cpu", "gpu"]) -> list[Simulation]:
-    values = read_spec(spec, "simulate")
-    structure = Structure.model_validate(values["structure"])
-    multislice = Multislice.model_validate(values["multislice"])
+    values = read_spec(spec, SimulateSpec)
 
     def task(sample: ManifestSample) -> Simulation:
         material = manifest.materials[sample.material]
         return Simulation(
-            seed=values["seed"],
-            dataset=values["dataset"],
+            seed=values.seed,
+            dataset=values.dataset,
             material=material,
             sample_index=sample.sample_index,
             split=sample.split,
             sample_key=sample_key(spec, material, sample.sample_index),
-            structure=structure,
-            multislice=multislice,
+            structure=values.structure,
+            multislice=values.multislice,
             device=device,
         )
 

@@ -34,7 +34,7 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exitwave.config.models import Network
+from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.files.store import content_digest, write_error
@@ -47,11 +47,12 @@ from exitwave.networks.checkpoints import (
     is_finite,
 )
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
-from exitwave.networks.trained import parse_settings, save_network
+from exitwave.networks.trained import save_network
 from exitwave.networks.unet import build_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.seeds import generator
+from exitwave.workflow.specs import TrainSpec, read_spec
 
 if TYPE_CHECKING:
     import keras
@@ -67,7 +68,7 @@ class Job:
     """What to train, on what."""
 
     spec: str
-    settings: Network
+    settings: NetworkSettings
     seed: int
     training: EpochFiles
     validation: EpochFiles
@@ -102,7 +103,8 @@ def train_network(
         Where the files do not fit the network, the GPU is missing, the loss is no longer a finite
         number, or the results cannot be written.
     """
-    settings, seed = _parse_spec(spec)
+    values = read_spec(spec, TrainSpec)
+    settings, seed = values.network, values.seed
     with ExitStack() as stack:
         # All that can fail without Keras comes before its import, which takes seconds.
         files = [stack.enter_context(EpochFiles(paths)) for paths in (training, validation)]
@@ -113,11 +115,6 @@ def train_network(
             backend.require_gpu()
         job = Job(spec, settings, seed, files[0], files[1], Path(output))
         _train(job)
-
-
-def _parse_spec(spec: str) -> tuple[Network, int]:
-    values = json.loads(spec)
-    return parse_settings(values["network"]), int(values["seed"])
 
 
 def _train(job: Job) -> None:
@@ -181,7 +178,7 @@ def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
     return checkpoint
 
 
-def _make_optimizer(settings: Network, steps: int) -> keras.Optimizer:
+def _make_optimizer(settings: NetworkSettings, steps: int) -> keras.Optimizer:
     import keras
 
     rate: Any = settings.learning_rate
@@ -202,7 +199,7 @@ def _fit(
     training: SeriesBatches,
     validation: SeriesBatches,
     recorder: _Recorder,
-    settings: Network,
+    settings: NetworkSettings,
 ) -> None:
     import keras
 

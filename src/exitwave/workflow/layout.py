@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from exitwave.config.models import Config
-from exitwave.config.studies import SHOWN
+from exitwave.config import Config
+from exitwave.config.sections.figures import SHOWN
 
 DEFAULT_IMAGES = 3
 CONVERGENCE = Path("convergence")

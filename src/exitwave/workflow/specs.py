@@ -3,15 +3,48 @@
 A spec is the only science parameter of a Snakemake job, so a job reruns where, and only where,
 its spec or its input changed. It never holds a path, a label or a resource. ``version`` is the
 algorithm version of the stage: raise it when the stage's code gives another result.
+
+Each stage has a frozen model of its spec. The functions ``{stage}_spec`` cut the text out of a
+configuration, and `read_spec` gives the model back:
+
+>>> read_spec(simulate_spec(config, "mos2"), SimulateSpec).multislice.energy_kev
+50.0
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from exitwave.config.models import Config, Microscope
-from exitwave.config.studies import SHOWN
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_serializer,
+)
+
+from exitwave.config import (
+    ComparisonSettings,
+    Config,
+    ConvergenceSettings,
+    EnsembleSettings,
+    EpochSettings,
+    EvaluationSettings,
+    FigureSettings,
+    Materials,
+    Microscope,
+    Multislice,
+    NetworkSettings,
+    SplitByElements,
+    SplitBySamples,
+    Structure,
+    parse_config,
+)
+from exitwave.config.sections.figures import SHOWN
 from exitwave.errors import ExitwaveError
 from exitwave.workflow import layout
 
@@ -28,152 +61,258 @@ ALGORITHM_VERSIONS = {
     "convergence": 1,
 }
 
+_NAMED = ("datasets", "networks", "evaluations", "ensembles", "comparisons", "figures")
+_REMEDY = "take it from `exitwave spec CONFIG ...`"
+
 
 def canonical_json(value: Any) -> str:
     """Return JSON with sorted keys and no spaces: equal values give equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-_NAMED = ("datasets", "networks", "evaluations", "ensembles", "comparisons", "figures")
+class Spec(BaseModel):
+    """What determines the result of a job, beside the content of its input files."""
 
-# What each stage reads of its spec, beside stage, version and seed.
-KEYS = {
-    "catalog": {"dataset", "materials", "parametrization", "split", "shards"},
-    "simulate": {"dataset", "structure", "multislice"},
-    "render": {"dataset", "images", "split", "epoch", "microscope", "epochs"},
-    "train": {"network"},
-    "evaluate": {"evaluation", "normalization"},
-    "ensemble": {"ensemble"},
-    "compare": {"comparison"},
-    "plot": {"figure", "labels", "dataset_labels"},
-    "report": {"config"},
-    "convergence": {"convergence", "structure", "multislice", "target_smear_angstrom"},
-}
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: ClassVar[str]
+    seed: int
+
+    @property
+    def text(self) -> str:
+        """The canonical JSON that is given to the stage and stored in what it makes."""
+        head = {"stage": self.stage, "version": ALGORITHM_VERSIONS[self.stage]}
+        return canonical_json({**head, **self.model_dump(mode="json")})
 
 
-def read_spec(text: str, stage: str) -> dict[str, Any]:
-    """Return the values of a spec of a stage.
+AnySpec = TypeVar("AnySpec", bound=Spec)
+
+
+class CatalogSpec(Spec):
+    """Which materials and samples a data set has, and in which shards."""
+
+    stage: ClassVar[str] = "catalog"
+    dataset: str
+    materials: Materials
+    parametrization: str
+    split: Annotated[SplitByElements | SplitBySamples, Discriminator("by")]
+    shards: int
+
+
+class SimulateSpec(Spec):
+    """Specimens and exit waves of a data set, the same for all its shards."""
+
+    stage: ClassVar[str] = "simulate"
+    dataset: str
+    structure: Structure
+    multislice: Multislice
+
+
+class RenderSpec(Spec):
+    """One epoch of focal series."""
+
+    stage: ClassVar[str] = "render"
+    dataset: str
+    images: int
+    split: str
+    epoch: int
+    microscope: Microscope
+    epochs: EpochSettings
+
+    @field_serializer("microscope", mode="wrap")
+    def _without_unused_formula(
+        self, microscope: Microscope, write: SerializerFunctionWrapHandler
+    ) -> Any:
+        """Leave out the limits of the formula where a measured curve takes its place."""
+        formula = {"mtf_c1", "mtf_c2", "mtf_c3", "mtf_frequency_unit"}
+        written = write(microscope)
+        if microscope.mtf_curve is None:
+            return written
+        return {key: value for key, value in written.items() if key not in formula}
+
+
+class TrainSpec(Spec):
+    """A network and its training."""
+
+    stage: ClassVar[str] = "train"
+    network: NetworkSettings
+
+
+class EvaluateSpec(Spec):
+    """The scores of a network."""
+
+    stage: ClassVar[str] = "evaluate"
+    evaluation: EvaluationSettings
+    normalization: str
+
+
+class EnsembleSpec(Spec):
+    """The judgement of an ensemble."""
+
+    stage: ClassVar[str] = "ensemble"
+    ensemble: EnsembleSettings
+
+
+class CompareSpec(Spec):
+    """A comparison with classical reconstruction."""
+
+    stage: ClassVar[str] = "compare"
+    comparison: ComparisonSettings
+
+
+class FigureSpec(Spec):
+    """A figure, and the names that stand in it."""
+
+    stage: ClassVar[str] = "plot"
+    figure: FigureSettings
+    labels: tuple[str, ...]
+    dataset_labels: tuple[str, ...]
+
+
+class ReportSpec(Spec):
+    """The configuration that a report or a card explains, labels included."""
+
+    stage: ClassVar[str] = "report"
+    config: dict[str, JsonValue]
+    order: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda order: not order)
+    """Names of the entries of each section as the configuration has them: JSON of a spec is sorted,
+    but the report goes by this order. A card needs none."""
+
+    def configuration(self) -> Config:
+        """Return the configuration in its own order."""
+        ordered = dict(self.config)
+        for section, names in self.order.items():
+            entries = ordered[section]
+            if isinstance(entries, dict):
+                ordered[section] = {name: entries[name] for name in names}
+        return parse_config(ordered, "the spec's configuration")
+
+
+class ConvergenceSpec(Spec):
+    """The study of convergence; ``structure`` has the boxes of the study."""
+
+    stage: ClassVar[str] = "convergence"
+    convergence: ConvergenceSettings
+    structure: Structure
+    multislice: Multislice
+    target_smear_angstrom: float
+
+
+def read_spec(text: str, kind: type[AnySpec], any_version: bool = False) -> AnySpec:
+    """Return the values of a spec.
+
+    Parameters
+    ----------
+    text : str
+        The JSON.
+    kind : type
+        The model of the stage's spec.
+    any_version : bool
+        Whether the spec of another algorithm version will do, for who reads what is stored.
 
     Raises
     ------
     ExitwaveError
-        Where the text is no JSON, the spec is another stage's or another version's, or a key is
-        missing.
+        Where the text is no JSON, the spec is another stage's or another version's, or a value is
+        missing or unusable.
     """
-    remedy = "take it from `exitwave spec CONFIG ...`"
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise ExitwaveError(f"--spec is no JSON ({error}); {remedy}.") from None
-    if not isinstance(values, dict) or values.get("stage") != stage:
-        raise ExitwaveError(f"--spec is no spec of the stage '{stage}'; {remedy}.")
-    if values.get("version") != ALGORITHM_VERSIONS[stage]:
+        raise ExitwaveError(f"--spec is no JSON ({error}); {_REMEDY}.") from None
+    if not isinstance(values, dict) or values.pop("stage", None) != kind.stage:
+        raise ExitwaveError(f"--spec is no spec of the stage '{kind.stage}'; {_REMEDY}.")
+    version = values.pop("version", None)
+    if version != ALGORITHM_VERSIONS[kind.stage] and not any_version:
         raise ExitwaveError(
-            f"--spec has version {values.get('version')} of the stage '{stage}', but this program "
-            f"computes version {ALGORITHM_VERSIONS[stage]}; {remedy}."
+            f"--spec has version {version} of the stage '{kind.stage}', but this program computes "
+            f"version {ALGORITHM_VERSIONS[kind.stage]}; {_REMEDY}."
         )
-    if missing := sorted((KEYS[stage] | {"seed"}) - set(values)):
-        raise ExitwaveError(f"--spec lacks {', '.join(missing)}; {remedy}.")
-    return values
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ExitwaveError(f"--spec {_complaint(error)}; {_REMEDY}.") from None
 
 
-def _spec(stage: str, **values: Any) -> str:
-    return canonical_json({"stage": stage, "version": ALGORITHM_VERSIONS[stage], **values})
+def _complaint(error: ValidationError) -> str:
+    missing = [
+        ".".join(str(part) for part in problem["loc"])
+        for problem in error.errors()
+        if problem["type"] == "missing"
+    ]
+    if missing:
+        return f"lacks {', '.join(sorted(missing))}"
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"has an unusable value at {where} ({reason[0].lower()}{reason[1:]})"
 
 
 def catalog_spec(config: Config, dataset: str) -> str:
     """Return the spec of a data set's catalog."""
     entry = config.datasets[dataset]
-    return _spec(
-        "catalog",
+    return CatalogSpec(
         seed=config.seed,
         dataset=dataset,
-        materials=entry.materials.model_dump(mode="json"),
+        materials=entry.materials,
         # Rows whose elements have no potential are no materials.
         parametrization=entry.multislice.parametrization,
-        split=entry.split.model_dump(mode="json"),
+        split=entry.split,
         shards=entry.shards,
-    )
+    ).text
 
 
 def simulate_spec(config: Config, dataset: str) -> str:
     """Return the spec of a data set's exit waves; the same for all its shards."""
     entry = config.datasets[dataset]
-    return _spec(
-        "simulate",
+    return SimulateSpec(
         seed=config.seed,
         dataset=dataset,
-        structure=entry.structure.model_dump(mode="json"),
-        multislice=entry.multislice.model_dump(mode="json"),
-    )
+        structure=entry.structure,
+        multislice=entry.multislice,
+    ).text
 
 
 def render_spec(config: Config, dataset: str, images: int, split: str, epoch: int) -> str:
     """Return the spec of one epoch of focal series of so many images."""
     entry = config.datasets[dataset]
-    return _spec(
-        "render",
+    return RenderSpec(
         seed=config.seed,
         dataset=dataset,
         images=images,
         split=split,
         epoch=epoch,
-        microscope=_microscope(entry.microscope),
-        epochs=entry.epochs.model_dump(
-            mode="json", include={"image_size_px", "target_smear_angstrom", "max_failed_share"}
-        ),
-    )
-
-
-def _microscope(microscope: Microscope) -> dict[str, Any]:
-    """Leave out the limits of the formula where a measured curve takes its place."""
-    formula = {"mtf_c1", "mtf_c2", "mtf_c3", "mtf_frequency_unit"}
-    unused = formula if microscope.mtf_curve is not None else None
-    return microscope.model_dump(mode="json", exclude=unused)
+        microscope=entry.microscope,
+        epochs=entry.epochs.part(EpochSettings),
+    ).text
 
 
 def train_spec(config: Config, network: str) -> str:
     """Return the spec of a network's training; its epochs are inputs of the job."""
-    entry = config.networks[network]
-    return _spec(
-        "train",
-        seed=config.seed,
-        network=entry.model_dump(mode="json", exclude={"label", "dataset"}),
-    )
+    settings = config.networks[network].part(NetworkSettings)
+    return TrainSpec(seed=config.seed, network=settings).text
 
 
 def evaluate_spec(config: Config, evaluation: str) -> str:
     """Return the spec of an evaluation; network and epoch are inputs of the job."""
     entry = config.evaluations[evaluation]
-    return _spec(
-        "evaluate",
+    return EvaluateSpec(
         seed=config.seed,
-        evaluation=entry.model_dump(
-            mode="json",
-            exclude={"label", "dataset", "network", "paper_rmse", "paper_largest_displacement_pm"},
-        ),
+        evaluation=entry.part(EvaluationSettings),
         normalization=config.networks[entry.network].normalization,
-    )
+    ).text
 
 
 def ensemble_spec(config: Config, ensemble: str) -> str:
     """Return the spec of an ensemble; its networks and epochs are inputs of the job."""
-    entry = config.ensembles[ensemble]
-    return _spec(
-        "ensemble",
-        seed=config.seed,
-        ensemble=entry.model_dump(mode="json", exclude={"label", "dataset", "networks"}),
-    )
+    settings = config.ensembles[ensemble].part(EnsembleSettings)
+    return EnsembleSpec(seed=config.seed, ensemble=settings).text
 
 
 def compare_spec(config: Config, comparison: str) -> str:
     """Return the spec of a comparison; its network and epochs are inputs of the job."""
-    unused = {"label", "dataset", "network", "paper_network_rmse", "paper_classical_rmse"}
-    return _spec(
-        "compare",
-        seed=config.seed,
-        comparison=config.comparisons[comparison].model_dump(mode="json", exclude=unused),
-    )
+    settings = config.comparisons[comparison].part(ComparisonSettings)
+    return CompareSpec(seed=config.seed, comparison=settings).text
 
 
 def figure_spec(config: Config, figure: str) -> str:
@@ -182,13 +321,12 @@ def figure_spec(config: Config, figure: str) -> str:
     section = SHOWN[entry.shows]
     sources = getattr(config, section) if section else {}
     datasets = [sources[name].dataset for name in entry.of]
-    return _spec(
-        "plot",
+    return FigureSpec(
         seed=config.seed,
-        figure=entry.model_dump(mode="json", exclude={"title", "paper"}),
-        labels=[sources[name].label or name for name in entry.of],
-        dataset_labels=[config.datasets[name].label or name for name in datasets],
-    )
+        figure=entry.part(FigureSettings),
+        labels=tuple(sources[name].label or name for name in entry.of),
+        dataset_labels=tuple(config.datasets[name].label or name for name in datasets),
+    ).text
 
 
 def report_spec(config: Config) -> str:
@@ -197,31 +335,29 @@ def report_spec(config: Config) -> str:
     The study of convergence is not in the report.
     """
     shown = config.model_dump(mode="json", exclude={"convergence"})
-    # JSON of a spec is sorted, but the report goes by the order of the configuration.
-    order = {section: list(names) for section, names in shown.items() if section in _NAMED}
-    return _spec("report", seed=config.seed, config=shown, order=order)
+    order = {section: tuple(names) for section, names in shown.items() if section in _NAMED}
+    return ReportSpec(seed=config.seed, config=shown, order=order).text
 
 
 def card_spec(config: Config, dataset: str) -> str:
     """Return the spec of a data set's card: the data set, and the one whose waves it shows."""
     shown = {name: config.datasets[name] for name in (layout.source(config, dataset), dataset)}
-    values = {name: entry.model_dump(mode="json") for name, entry in shown.items()}
-    return _spec("report", seed=config.seed, config={"seed": config.seed, "datasets": values})
+    datasets: JsonValue = {name: entry.model_dump(mode="json") for name, entry in shown.items()}
+    return ReportSpec(seed=config.seed, config={"seed": config.seed, "datasets": datasets}).text
 
 
 def convergence_spec(config: Config) -> str:
     """Return the spec of the study of convergence, its boxes in the place of the common ones."""
-    own = {"box_angstrom", "flake_radius_angstrom", "support_radius_angstrom"}
     entry = config.convergence
-    return _spec(
-        "convergence",
+    boxes = {key: getattr(entry, key) for key in type(entry).__annotations__}
+    return ConvergenceSpec(
         seed=config.seed,
-        convergence=entry.model_dump(mode="json", exclude=own),
-        structure=config.structure.model_dump(mode="json")
-        | entry.model_dump(mode="json", include=own),
-        multislice=config.multislice.model_dump(mode="json"),
+        convergence=entry.part(ConvergenceSettings),
+        # Not validated here: boxes that hold no specimen concern those alone who ask for the study.
+        structure=config.structure.model_copy(update=boxes),
+        multislice=config.multislice,
         target_smear_angstrom=config.epochs.target_smear_angstrom,
-    )
+    ).text
 
 
 def all_specs(config: Config) -> dict[str, str]:

@@ -1,15 +1,33 @@
-"""Whether the names that sections of a configuration use for one another fit together."""
+"""The whole configuration, and whether names and sizes of its sections fit together.
+
+The defaults are the paper's values or, where the paper is silent, our decisions; each description
+says which. `exitwave.config.reference` turns these models into the JSON schema and the key table of
+``config/README.md``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
 
 from exitwave.config.constraints import evenly_spaced, size_factor
-from exitwave.config.studies import SHOWN
+from exitwave.config.fields import Name, Section
+from exitwave.config.sections.comparisons import Comparison
+from exitwave.config.sections.convergence import Convergence
+from exitwave.config.sections.datasets import Dataset
+from exitwave.config.sections.ensembles import Ensemble
+from exitwave.config.sections.epochs import Epochs
+from exitwave.config.sections.evaluations import Evaluation
+from exitwave.config.sections.figures import SHOWN, Figure
+from exitwave.config.sections.microscope import Microscope
+from exitwave.config.sections.multislice import Multislice
+from exitwave.config.sections.networks import Network
+from exitwave.config.sections.structure import Structure
 
-if TYPE_CHECKING:
-    from exitwave.config.models import Config
+# Sections whose values hold for all data sets and may be overridden in each.
+COMMON_SECTIONS = ("structure", "multislice", "microscope", "epochs")
 
 # Folders of results/ beside those of the data sets.
 RESERVED_NAMES = (
@@ -29,7 +47,53 @@ LEAST_CLASSICAL_PX = 32
 """Twice `exitwave.imaging.detector.GUARD_PX`."""
 
 
-def check_names(config: Config) -> None:
+class Config(Section):
+    """A whole configuration."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """Root of every random draw."""
+    datasets: dict[Name, Dataset] = Field(default={})
+    """Data sets by name."""
+    structure: Structure = Structure()
+    multislice: Multislice = Multislice()
+    microscope: Microscope = Microscope()
+    epochs: Epochs = Epochs()
+    networks: dict[Name, Network] = Field(default={})
+    """Networks by name."""
+    evaluations: dict[Name, Evaluation] = Field(default={})
+    """Evaluations by name."""
+    ensembles: dict[Name, Ensemble] = Field(default={})
+    """Ensembles of networks by name."""
+    comparisons: dict[Name, Comparison] = Field(default={})
+    """Comparisons with classical reconstruction by name."""
+    figures: dict[Name, Figure] = Field(default={})
+    """Figures of the report by name, in its order."""
+    convergence: Convergence = Convergence()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_common_sections(cls, raw: Any) -> Any:
+        """Lay each data set's own keys over those of the common sections."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("datasets"), dict):
+            return raw
+        datasets = {}
+        for name, dataset in raw["datasets"].items():
+            if isinstance(dataset, dict):
+                dataset = dict(dataset)
+                for section in COMMON_SECTIONS:
+                    common, own = raw.get(section, {}), dataset.get(section, {})
+                    if isinstance(common, dict) and isinstance(own, dict):
+                        dataset[section] = {**common, **own}
+            datasets[name] = dataset
+        return {**raw, "datasets": datasets}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        _check_names(self)
+        return self
+
+
+def _check_names(config: Config) -> None:
     """Say where a section names something that is not there or does not fit.
 
     Raises
