@@ -1,6 +1,6 @@
 """Settings of all tests."""
 
-from exitwave.cli import keep_out_of_the_home_folder
+from exitwave.cli.settings import isolate_user_settings
 
 # Before any test module imports Keras.
-keep_out_of_the_home_folder()
+isolate_user_settings()

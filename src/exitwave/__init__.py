@@ -3,11 +3,42 @@
 >>> import exitwave
 >>> waves = exitwave.open_exit_waves("results/mos2/exit_waves/000.nc", complex_values=True)
 >>> epoch = exitwave.open_epoch("results/mos2/epochs/3_images/validation/00.nc")
+>>> network = exitwave.load_network("results/networks/mos2")
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from exitwave.errors import ExitwaveError, SpecimenError
-from exitwave.files.store import open_epoch, open_exit_waves
+
+if TYPE_CHECKING:
+    from exitwave.files.store import open_epoch, open_exit_waves
+    from exitwave.networks.trained import load_network
+else:
+    # Imported when they are asked for: NetCDF and NumPy take longer than `exitwave --help` may.
+    _MODULES = {
+        "load_network": "exitwave.networks.trained",
+        "open_epoch": "exitwave.files.store",
+        "open_exit_waves": "exitwave.files.store",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_MODULES})
+
 
 __version__ = "0.1.0"
 
-__all__ = ["ExitwaveError", "SpecimenError", "__version__", "open_epoch", "open_exit_waves"]
+__all__ = [
+    "ExitwaveError",
+    "SpecimenError",
+    "__version__",
+    "load_network",
+    "open_epoch",
+    "open_exit_waves",
+]

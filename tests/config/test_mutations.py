@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from exitwave.config import load_config, parse_config
 from exitwave.errors import ExitwaveError
+from exitwave.files.canonical import canonical_json
 from exitwave.materials.manifest import read_manifest
 from exitwave.materials.material import read_materials
 from exitwave.stages.catalog import build_catalog
@@ -146,7 +147,7 @@ def test_mutated_configurations(raw):
         require_a_sentence(error)
         return
     for text in specs.all_specs(config).values():
-        assert specs.canonical_json(json.loads(text)) == text
+        assert canonical_json(json.loads(text)) == text
 
 
 @settings(FIXED, max_examples=100)

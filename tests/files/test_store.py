@@ -1,6 +1,5 @@
 """Stores: complete under their final name, self-describing, and every flipped bit is found."""
 
-import errno
 import os
 import resource
 import signal
@@ -17,7 +16,6 @@ from exitwave.files.store import (
     StoreWriter,
     check_store,
     content_digest,
-    write_error,
 )
 from exitwave.provenance import attributes as provenance
 
@@ -230,10 +228,3 @@ def test_a_disk_that_takes_no_more_is_named(tmp_path):
     assert status in (3, 4)
     assert not path.exists()
     write(path, order)
-
-
-def test_a_full_disk_and_a_folder_without_permission_have_their_sentence(tmp_path):
-    full = write_error(tmp_path / "a.nc", OSError(errno.ENOSPC, "No space left"))
-    assert "the disk is full" in str(full)
-    closed = write_error(tmp_path / "a.nc", OSError(errno.EROFS, "Read-only"))
-    assert "may not be written to" in str(closed)

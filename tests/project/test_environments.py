@@ -57,10 +57,11 @@ def test_the_image_installs_the_lock_and_the_checkout():
     assert 'container: "envs/exitwave.sif"' in (ROOT / "Snakefile").read_text()
 
 
-def test_every_rule_has_a_module_of_the_same_name():
+def test_every_rule_file_has_a_stage_and_a_command_of_the_same_name():
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         if path.stem != "common":
             assert (ROOT / f"src/exitwave/stages/{path.stem}.py").exists(), path
+            assert (ROOT / f"src/exitwave/cli/stages/{path.stem}.py").exists(), path
 
 
 def test_the_documents_point_at_files_that_exist():

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from exitwave.files.store import write_error
+from exitwave.files.disk_errors import write_error
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from exitwave.files.store import write_error
+from exitwave.files.disk_errors import write_error
 
 _HEADER = struct.Struct("<Q16s")
 

@@ -12,11 +12,9 @@ found before it is used.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
+from exitwave.files.disk_errors import write_error
 from exitwave.files.schemas import (
     DIGEST,
     EPOCH,
@@ -43,26 +42,6 @@ from exitwave.files.schemas import (
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-def write_error(path: Path, error: Exception) -> ExitwaveError:
-    """Turn a failure to write into a sentence; netCDF names a full disk only ``HDF error``."""
-    folder = path.parent
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError:
-        free = None
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or (free is not None and free < 2**20):
-        reason = "the disk is full or the quota is used up"
-        remedy = "free some space and run again; finished samples are kept"
-    elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        reason = "the folder may not be written to"
-        remedy = "change its permissions and run again"
-    else:
-        reason = f"{type(error).__name__}: {error}"
-        remedy = "check the disk and run again"
-    return ExitwaveError(f"Could not write {path}: {reason}; {remedy}.")
 
 
 # Some tens of specimens; 100 kB of positions, of which a reader keeps two chunks.

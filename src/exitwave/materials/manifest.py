@@ -14,9 +14,9 @@ from typing import Any
 
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
+from exitwave.files.canonical import canonical_json
 from exitwave.materials.material import Material
 from exitwave.workflow.layout import SPLITS
-from exitwave.workflow.specs import canonical_json
 
 
 @dataclass(frozen=True, order=True)

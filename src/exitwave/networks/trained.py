@@ -80,12 +80,12 @@ def _remove_times(archive: Path) -> None:
             file.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
 
 
-def load_network(path: Path) -> TrainedNetwork:
+def load_network(path: str | Path) -> TrainedNetwork:
     """Load a trained network.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Its folder, or ``model.keras`` in it.
 
     Raises
@@ -93,6 +93,7 @@ def load_network(path: Path) -> TrainedNetwork:
     ExitwaveError
         Where there is none, or one of its files is damaged.
     """
+    path = Path(path)
     folder = path if path.is_dir() else path.parent
     for name in (MODEL_NAME, SETTINGS_NAME):
         if not (folder / name).exists():

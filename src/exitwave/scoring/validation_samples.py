@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import replacing
 from exitwave.files.schemas import EPOCH
 from exitwave.files.store import StoreReader
+from exitwave.files.tables import write_table
 from exitwave.scoring.metrics import Wave
 
 BATCH_SIZE = 8
@@ -195,10 +194,7 @@ def percentile_rank(percentile: float, count: int) -> int:
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write a table as CSV; numbers have the seven digits that float32 waves hold."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, **_rounded(row)} for row in rows)
+    write_table(path, [{**row, **_rounded(row)} for row in rows])
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, str]:

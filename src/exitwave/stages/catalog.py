@@ -20,13 +20,10 @@ added, dropped or changed alters only the manifests of its own shards.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +31,10 @@ from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.materials.elements import element_set
-from exitwave.materials.manifest import ManifestSample, manifest_texts, write_manifests
+from exitwave.materials.manifest import ManifestSample
 from exitwave.materials.material import Material, Rejected
 from exitwave.materials.selection import SelectedSamples, select_samples
 from exitwave.multislice.atomic_scattering import known_elements
-from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.workflow.layout import SPLITS
 from exitwave.workflow.specs import CatalogSpec, read_spec
@@ -103,9 +99,9 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
     taken, shards = selected.materials, selected.shards
     summary = {**_summary(selected), **provenance.attributes(spec, database)}
     write_manifests(output / "shards", manifest_texts(values.dataset, shards, taken))
-    write_text(output / "materials.csv", _materials_table(taken, shards))
-    write_text(output / "samples.csv", _samples_table(shards))
-    write_text(output / "rejected.csv", _rejected_table(selected.rejected))
+    write_table(output / "materials.csv", _material_rows(taken, shards), _MATERIAL_COLUMNS)
+    write_table(output / "samples.csv", _sample_rows(shards), _SAMPLE_COLUMNS)
+    write_table(output / "rejected.csv", _rejected_rows(selected.rejected), _REJECTED_COLUMNS)
     write_text(output / "summary.json", json.dumps(summary, indent=1) + "\n")
     _report(summary, values.dataset)
     return summary
@@ -160,12 +156,14 @@ def _report(summary: dict[str, Any], dataset: str) -> None:
     )
 
 
-def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSample]]) -> str:
+def _material_rows(
+    taken: list[Material], shards: dict[int, list[ManifestSample]]
+) -> list[dict[str, object]]:
     sides: dict[str, set[str]] = {}
     for samples in shards.values():
         for sample in samples:
             sides.setdefault(sample.material, set()).add(sample.split)
-    rows = []
+    rows: list[dict[str, object]] = []
     for material in taken:
         (a, _, _), (bx, by, _), _ = material.cell
         rows.append(
@@ -183,12 +181,12 @@ def _materials_table(taken: list[Material], shards: dict[int, list[ManifestSampl
                 "row": "" if material.row is None else material.row,
             }
         )
-    return _table(rows, _MATERIAL_COLUMNS)
+    return rows
 
 
-def _samples_table(shards: dict[int, list[ManifestSample]]) -> str:
+def _sample_rows(shards: dict[int, list[ManifestSample]]) -> list[dict[str, object]]:
     placed = [(sample, shard) for shard, samples in shards.items() for sample in samples]
-    rows = [
+    return [
         {
             "material": sample.material,
             "sample_index": sample.sample_index,
@@ -197,11 +195,10 @@ def _samples_table(shards: dict[int, list[ManifestSample]]) -> str:
         }
         for sample, shard in sorted(placed)
     ]
-    return _table(rows, _SAMPLE_COLUMNS)
 
 
-def _rejected_table(rejected: list[Rejected]) -> str:
-    rows = [
+def _rejected_rows(rejected: list[Rejected]) -> list[dict[str, object]]:
+    return [
         {
             "row": entry.row,
             "label": entry.label,
@@ -211,12 +208,3 @@ def _rejected_table(rejected: list[Rejected]) -> str:
         }
         for entry in rejected
     ]
-    return _table(rows, _REJECTED_COLUMNS)
-
-
-def _table(rows: list[dict[str, Any]], columns: Collection[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

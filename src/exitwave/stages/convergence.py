@@ -14,13 +14,12 @@ the projection. The folder of a study holds
 
 from __future__ import annotations
 
-import csv
 import functools
 import json
 import logging
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from exitwave.config import Multislice
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
+from exitwave.files.tables import write_table
 from exitwave.imaging.focal_series import smear_wave
 from exitwave.imaging.grids import Grid
 from exitwave.materials.material import Material, read_materials
@@ -141,7 +141,7 @@ def measure_convergence(
         for place, subject in enumerate(subjects)
         for comparison in made
     ]
-    _write_rows(output / "errors.csv", rows)
+    write_table(output / "errors.csv", map(_rounded, rows))
     example = subjects[0], waves[0][study.own].wave
     _write_wave(output / "wave.npz", study, *example)
     _write_summary(output / "summary.json", spec, study, rows)
@@ -262,12 +262,8 @@ def smeared_wave(wave: Wave, box: float, smear: float) -> Wave:
     return np.asarray(smear_wave(wave - np.complex64(1), smear, grid, 0.0, len(wave)))
 
 
-def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+def _rounded(row: Mapping[str, object]) -> dict[str, object]:
+    return {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
 
 
 def _write_wave(path: Path, study: Study, subject: Subject, wave: Wave) -> None:

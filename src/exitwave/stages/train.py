@@ -21,8 +21,6 @@ the network is judged by, so they must not choose it. The best one is kept among
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import statistics
@@ -30,14 +28,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
-from exitwave.files.store import content_digest, write_error
+from exitwave.files.disk_errors import write_error
+from exitwave.files.store import content_digest
+from exitwave.files.tables import write_table
 from exitwave.networks import backend
 from exitwave.networks.checkpoints import (
     Checkpoint,
@@ -292,11 +292,9 @@ class _Recorder:
         self._log_progress(record)
 
     def _write_history(self) -> None:
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(field.name for field in fields(EpochRecord))
-        table.writerows(astuple(record) for record in self.records)
-        write_text(self._job.output / "history.csv", text.getvalue())
+        columns = [field.name for field in fields(EpochRecord)]
+        rows = [asdict(record) for record in self.records]
+        write_table(self._job.output / "history.csv", rows, columns)
 
     def _write_event(self, record: EpochRecord) -> None:
         from tensorboardX.proto.event_pb2 import Event

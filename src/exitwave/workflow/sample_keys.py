@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from exitwave.files.canonical import canonical_json
 from exitwave.materials.material import Material
-from exitwave.workflow.specs import canonical_json
 
 
 def sample_key(spec: str, material: Material, sample_index: int) -> str:

@@ -46,6 +46,7 @@ from exitwave.config import (
 )
 from exitwave.config.sections.figures import SHOWN
 from exitwave.errors import ExitwaveError
+from exitwave.files.canonical import canonical_json
 from exitwave.workflow import layout
 
 ALGORITHM_VERSIONS = {
@@ -63,11 +64,6 @@ ALGORITHM_VERSIONS = {
 
 _NAMED = ("datasets", "networks", "evaluations", "ensembles", "comparisons", "figures")
 _REMEDY = "take it from `exitwave spec CONFIG ...`"
-
-
-def canonical_json(value: Any) -> str:
-    """Return JSON with sorted keys and no spaces: equal values give equal strings."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class Spec(BaseModel):

@@ -1,0 +1,87 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Literal
+
+from exitwave.errors import ExitwaveError
+
+
+def add_spec(parser: argparse.ArgumentParser) -> None:
+    """Add ``--spec``: JSON, or ``@FILE`` with it."""
+    parser.add_argument(
+        "--spec",
+        type=text_or_file,
+        required=True,
+        metavar="JSON",
+        help="what determines the result, or @FILE that holds it",
+    )
+
+
+def text_or_file(value: str) -> str:
+    """Return a JSON text as it is, or for ``@FILE`` the text of that file.
+
+    Linux takes no argument longer than 128 KiB.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file cannot be read.
+    """
+    if not value.startswith("@"):
+        return value
+    path = Path(value[1:])
+    try:
+        # Results hold their spec: the end of the file's last line does not belong to it.
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ExitwaveError(
+            f"The file in the argument '{value}' cannot be read ({reason}); give @ and the path of "
+            "a file that holds the JSON, or the JSON itself."
+        ) from None
+
+
+def add_output(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add ``--output``; `text` says what lies there afterwards."""
+    parser.add_argument("--output", type=Path, required=True, help=text)
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add ``--results``, the folder of a run."""
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of all results"
+    )
+
+
+def add_configfile(parser: argparse.ArgumentParser) -> None:
+    """Add ``--configfile``, which the commands that look at a run need not have."""
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="the configuration of the run, as for snakemake",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers``."""
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+
+
+def add_gpu(parser: argparse.ArgumentParser) -> None:
+    """Add ``--gpu``, a number since Snakemake's resources are numbers."""
+    parser.add_argument(
+        "--gpu", type=int, default=0, help="1: compute on a GPU, and fail where there is none"
+    )
+
+
+def device(options: argparse.Namespace) -> Literal["cpu", "gpu"]:
+    """Return where ``--gpu`` lets abTEM compute."""
+    return "gpu" if options.gpu else "cpu"

@@ -1,0 +1,27 @@
+"""Commands that people call: each says something about configurations, files or a run."""
+
+from __future__ import annotations
+
+from exitwave.cli.command import Command
+from exitwave.cli.tools import (
+    check,
+    digest,
+    doctor,
+    efficiency,
+    plan,
+    provenance,
+    spec,
+    status,
+)
+
+COMMANDS: tuple[Command, ...] = (
+    plan,
+    status,
+    efficiency,
+    doctor,
+    spec,
+    check,
+    digest,
+    provenance,
+)
+"""In the order of the help."""
