@@ -50,10 +50,13 @@ bench: setup  ## measure exit waves, images and the loader, into docs/benchmarks
 	$(BIN)/python benchmarks/loader.py --write
 
 .PHONY: lint
-lint: setup  ## ruff, mypy, snakefmt, snakemake --lint
+lint: setup  ## ruff, mypy, deptry, import-linter, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry src --optional-dependencies-dev-groups test
+	$(BIN)/deptry src tests tests/support benchmarks
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 

@@ -8,8 +8,9 @@ import pytest
 from epoch_files import make_series
 
 from exitwave.config import Network
+from exitwave.config.constraints import size_factor
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.unet import build_network, size_factor
+from exitwave.networks.unet import build_network
 
 
 def settings(**values) -> Network:
@@ -57,8 +58,8 @@ def test_any_number_of_images_and_any_size_gives_two_channels(images, size):
 
 
 def test_size_factor_is_that_of_the_pooling():
-    assert size_factor(settings()) == 4
-    assert size_factor(settings(channels=(4, 8, 16, 32))) == 8
+    assert size_factor(settings().channels) == 4
+    assert size_factor((4, 8, 16, 32)) == 8
 
 
 def producers(network: keras.Model, name: str) -> set[str]:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
-from pydantic_core import to_jsonable_python
 
 from exitwave.config.root import Config
 from exitwave.config.sections.comparisons import Comparison
@@ -143,7 +142,7 @@ def _default(field: FieldInfo) -> Any:
 def _inline(value: Any) -> str:
     if isinstance(value, tuple):
         value = list(value)
-    value = to_jsonable_python(value)
+    value = TypeAdapter(Any).dump_python(value, mode="json")
     if isinstance(value, float):
         # YAML reads 1e-05 as text; and 0.6666666666666666 helps nobody but the machine.
         return f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) < 1e-3 else repr(value)
