@@ -13,7 +13,7 @@ import pytest
 import yaml
 from factory import EXITWAVE, ROOT, Factory, executed, write_database
 
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.materials.monolayers import monolayers
 from exitwave.workflow.specs import ALGORITHM_VERSIONS
 

@@ -13,8 +13,8 @@ from small_dataset import RAW, configuration
 
 from exitwave.config import parse_config
 from exitwave.files.journal import count_samples
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
-from exitwave.files.store import StoreReader
 from exitwave.materials.manifest import read_manifest
 from exitwave.networks.checkpoints import EpochRecord
 from exitwave.runs.progress import dataset_progress, network_progress

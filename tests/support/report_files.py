@@ -11,9 +11,9 @@ from crystal_columns import no_vacancies
 from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, write_epoch
 
 from exitwave.figures import evaluations as plots
-from exitwave.files.schemas import EXIT_WAVES
-from exitwave.files.store import StoreWriter
+from exitwave.files.writer import StoreWriter
 from exitwave.provenance.attributes import attributes
+from exitwave.samples import EXIT_WAVES
 from exitwave.stages.evaluate import evaluate_predictions
 from exitwave.stages.report import DatasetFiles, EvaluationFiles, NetworkFiles
 

@@ -20,8 +20,8 @@ from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.files.journal import Journal
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import made_from
-from exitwave.files.store import StoreReader
 from exitwave.materials.manifest import (
     Manifest,
     manifest_texts,

@@ -38,12 +38,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exitwave.config import ComparisonSettings, Microscope
+from exitwave.config import ComparisonSettings
 from exitwave.config.constraints import evenly_spaced
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.imaging.microscope import MicroscopeDraw
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
@@ -53,17 +52,18 @@ from exitwave.reconstruction.classical import (
     remove_low_frequencies,
     told_microscope,
 )
+from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.examples import WAYS, ComparisonExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, blurred, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
+    Row,
     ValidationSamples,
     finite,
     network_predictor,
     percentile_rank,
     predicted,
     ranked,
-    true_wave,
     validation_samples,
     write_rows,
 )
@@ -146,7 +146,7 @@ def compare_predictions(
             for percentile in settings.percentiles
         }
         tasks = [_Task(*samples.location(index), few, settings.iterations) for index in chosen]
-        compared: dict[int, dict[str, Any]] = {}
+        compared: dict[int, Row] = {}
         kept: dict[int, dict[str, Wave]] = {}
         seconds: list[dict[str, float]] = []
         for place, result in map_tasks(_reconstruct, tasks, workers, "classical reconstruction"):
@@ -192,11 +192,11 @@ def taken_frames(images: int, taken: int) -> tuple[int, ...]:
 
 def _network_rows(
     samples: ValidationSamples, predict: Predictor, few: Sequence[int], images: int
-) -> Sequence[dict[str, Any]]:
+) -> Sequence[Row]:
     rows = []
     for indices, batch in samples.batches():
         for sample in batch:
-            found = sample["image"].shape[-1]
+            found = sample.image.shape[-1]
             if found != images:
                 raise ExitwaveError(
                     f"The epochs hold series of {found} images, but {images} were to be compared; "
@@ -204,7 +204,7 @@ def _network_rows(
                 )
         waves = predicted(predict, batch, few)
         for index, sample, wave in zip(indices, batch, waves, strict=True):
-            error = wave_error(wave, true_wave(sample)).relative_error
+            error = wave_error(wave, sample.wave).relative_error
             rows.append({**samples.identity(index, sample), "relative_error": error})
     return rows
 
@@ -224,38 +224,13 @@ def _chosen_places(count: int, settings: ComparisonSettings) -> list[int]:
     return sorted(places)
 
 
-def _microscope(sample: Mapping[str, Any], model: Microscope) -> MicroscopeDraw:
-    """The microscope that made a series, from the epoch's columns and its spec."""
-    drawn = (
-        "dose",
-        "spherical_aberration",
-        "astigmatism",
-        "astigmatism_angle",
-        "coma",
-        "coma_angle",
-        "focal_spread",
-        "blur",
-        "sampling",
-        "mtf_c1",
-        "mtf_c2",
-        "mtf_c3",
-    )
-    return MicroscopeDraw(
-        defocus=tuple(float(value) for value in sample["defocus"]),
-        energy_kev=float(sample["energy"]),
-        mtf_frequency_unit=model.mtf_frequency_unit,
-        focal_spread_model=model.focal_spread_model,
-        mtf_curve=model.mtf_curve,
-        **{name: float(sample[name]) for name in drawn},
-    )
-
-
 def _reconstruct(task: _Task) -> _Reconstructed:
-    with StoreReader(task.epoch, EPOCH.kind) as reader:
-        sample = reader.read(task.place)
+    with StoreReader(task.epoch, EPOCH) as reader:
+        sample = EpochSample.from_values(reader.read(task.place))
         spec = read_spec(str(reader.attributes["spec"]), RenderSpec, any_version=True)
-    microscope, sampling = _microscope(sample, spec.microscope), float(sample["sampling"])
-    images, few = np.moveaxis(sample["image"], -1, 0), list(task.few)
+    microscope = MicroscopeDraw.of(sample.microscope, sample.sampling, spec.microscope)
+    sampling = sample.sampling
+    images, few = np.moveaxis(sample.image, -1, 0), list(task.few)
     fewer = replace(microscope, defocus=tuple(microscope.defocus[frame] for frame in few))
     ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
         "classical_paper": (images, microscope, "paper"),
@@ -278,13 +253,11 @@ def _reconstruct(task: _Task) -> _Reconstructed:
     return done
 
 
-def _row(
-    row: Mapping[str, Any], sample: dict[str, Any], waves: Mapping[str, Wave], width: float
-) -> dict[str, Any]:
-    truth = true_wave(sample)
+def _row(row: Row, sample: EpochSample, waves: Mapping[str, Wave], width: float) -> Row:
+    truth = sample.wave
     # `wave_error` knows vacuum as 1.
     passed = 1 + remove_low_frequencies(truth, width)
-    found: dict[str, Any] = dict(row)
+    found = dict(row)
     for name in WAYS:
         for prefix, error in (
             (name, wave_error(waves[name], truth)),
@@ -298,10 +271,10 @@ def _row(
 
 
 def _example(
-    sample: dict[str, Any],
+    sample: EpochSample,
     waves: Mapping[str, Wave],
     percentile: float,
-    row: dict[str, Any],
+    row: Row,
     settings: ComparisonSettings,
 ) -> ComparisonExample:
     width = settings.high_pass_px
@@ -309,14 +282,12 @@ def _example(
     return ComparisonExample(
         **example_values(sample, waves["network"], percentile, row),
         **classical,
-        high_pass_truth=remove_low_frequencies(true_wave(sample), width),
+        high_pass_truth=remove_low_frequencies(sample.wave, width),
         high_pass_paper=remove_low_frequencies(waves["classical_paper"], width),
     )
 
 
-def _summary(
-    rows: Sequence[dict[str, Any]], ranked_samples: int, few: Sequence[int]
-) -> dict[str, Any]:
+def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> dict[str, Any]:
     table = pd.DataFrame(rows)
     columns = [name for name in table if str(name).startswith(WAYS)]
     quartiles = table[columns].quantile([0.25, 0.5, 0.75])

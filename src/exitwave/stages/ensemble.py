@@ -39,17 +39,18 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.samples import EpochSample
 from exitwave.scoring.examples import EnsembleExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, wave_error
 from exitwave.scoring.peaks import find_peaks, match_peaks, threshold_level
 from exitwave.scoring.validation_samples import (
     Predictor,
+    Row,
     ValidationSamples,
     finite,
     network_predictor,
     predicted,
     ranked,
-    true_wave,
     validation_samples,
     write_rows,
 )
@@ -141,8 +142,8 @@ def disagreement(members: Wave) -> NDArray[np.float64]:
     return np.asarray(np.sqrt((deviation**2).sum(axis=0) / (len(members) - 1)))
 
 
-def _error(members: Wave, sample: dict[str, Any]) -> NDArray[np.float64]:
-    return np.asarray(np.abs(members.mean(axis=0) - true_wave(sample)))
+def _error(members: Wave, sample: EpochSample) -> NDArray[np.float64]:
+    return np.asarray(np.abs(members.mean(axis=0) - sample.wave))
 
 
 def specimen_pixels(truth: Wave, sampling: float) -> NDArray[np.bool_]:
@@ -162,10 +163,8 @@ def specimen_pixels(truth: Wave, sampling: float) -> NDArray[np.bool_]:
     return np.asarray(near > _SPECIMEN_SHARE * near.max())
 
 
-def _row(
-    identity: dict[str, Any], sample: dict[str, Any], members: Wave, settings: EnsembleSettings
-) -> dict[str, Any]:
-    truth, sampling, mean = true_wave(sample), float(sample["sampling"]), members.mean(axis=0)
+def _row(identity: Row, sample: EpochSample, members: Wave, settings: EnsembleSettings) -> Row:
+    truth, sampling, mean = sample.wave, sample.sampling, members.mean(axis=0)
     errors = [wave_error(wave, truth).rmse for wave in members]
     apart = disagreement(members)
     level = threshold_level(truth, settings.peak_threshold)
@@ -242,9 +241,7 @@ class _Calibration:
         return float(np.sqrt(error / apart)) if apart else float("nan")
 
 
-def _summary(
-    rows: Sequence[dict[str, Any]], calibration: _Calibration, members: int
-) -> dict[str, Any]:
+def _summary(rows: Sequence[Row], calibration: _Calibration, members: int) -> dict[str, Any]:
     table = pd.DataFrame(rows)
     medians = table[
         ["rmse", "rmse_real", "rmse_imag", "member_rmse", "disagreement", "relative_error"]
@@ -267,7 +264,7 @@ def _summary(
 
 
 def _examples(
-    samples: ValidationSamples, predictors: Sequence[Predictor], rows: Sequence[dict[str, Any]]
+    samples: ValidationSamples, predictors: Sequence[Predictor], rows: Sequence[Row]
 ) -> list[EnsembleExample]:
     table = pd.DataFrame(rows)
     middle = (table["percent_worse"] - 50).abs()
@@ -285,7 +282,7 @@ def _examples(
         row = rows[index]
         examples.append(
             EnsembleExample(
-                **example_values(sample, members.mean(axis=0), row["percent_worse"], row),
+                **example_values(sample, members.mean(axis=0), float(row["percent_worse"]), row),
                 reason=reason,
                 disagreement=disagreement(members).astype(np.float32),
             )

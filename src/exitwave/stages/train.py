@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, Any
 from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
+from exitwave.files.checks import content_digest
 from exitwave.files.disk_errors import write_error
-from exitwave.files.store import content_digest
 from exitwave.files.tables import write_table
 from exitwave.networks import backend
 from exitwave.networks.checkpoints import (
