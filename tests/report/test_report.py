@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from report_files import FAILED, ReportFiles, write_files
 
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
-from exitwave.report.blocks import Cell, Table, anchor, byte_size, count, duration
+from exitwave.report.blocks import Cell, Table, anchor, byte_size, count
 from exitwave.report.costs import cost_table
 from exitwave.report.datasets import element_set
 from exitwave.stages.report import write_report

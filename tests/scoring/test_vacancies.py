@@ -9,7 +9,7 @@ from exitwave.scoring.metrics import vacuum
 from exitwave.scoring.vacancies import (
     column_sites,
     count_vacancies,
-    missing_columns,
+    deficient_columns,
     precision_and_recall,
 )
 from exitwave.specimens.build import build_specimen
@@ -51,7 +51,7 @@ def test_all_missing_atoms_of_a_true_wave_are_found_and_nothing_else(index):
     assert sites.lacking.sum() == len(np.unique(sample["vacancy_column"][flake]))
     assert set(np.round(sites.lightest, 6)) == {0.5, 1.0}
     wave = gaussian_wave(sample["atom_number"], sample["atom_position"])
-    counts = count_vacancies(sites, missing_columns(wave, sites, SAMPLING))
+    counts = count_vacancies(sites, deficient_columns(wave, sites, SAMPLING))
     assert counts.lacking == counts.found == counts.claimed > 0
 
 
@@ -60,7 +60,7 @@ def test_a_wave_that_fills_the_vacancies_shows_none():
     sites = column_sites(sample)
     numbers = np.concatenate([sample["atom_number"], sample["vacancy_number"]])
     positions = np.concatenate([sample["atom_position"], sample["vacancy_position"]])
-    claimed = missing_columns(gaussian_wave(numbers, positions), sites, SAMPLING)
+    claimed = deficient_columns(gaussian_wave(numbers, positions), sites, SAMPLING)
     counts = count_vacancies(sites, claimed)
     assert (counts.claimed, counts.found) == (0, 0)
     precision, recall = precision_and_recall(counts.lacking, counts.claimed, counts.found)
@@ -78,7 +78,7 @@ def test_noise_is_claimed_as_rarely_as_it_should_be():
     sample = specimen_sample(0)
     sites = column_sites(sample)
     empty = vacuum(np.ones((SIZE, SIZE), dtype=complex))
-    assert not missing_columns(empty, sites, SAMPLING).any()
+    assert not deficient_columns(empty, sites, SAMPLING).any()
 
 
 def test_a_specimen_without_columns_has_no_sites():
@@ -88,7 +88,7 @@ def test_a_specimen_without_columns_has_no_sites():
     sites = column_sites(sample)
     assert len(sites.kinds) == 0
     wave = np.ones((SIZE, SIZE), dtype=complex)
-    assert count_vacancies(sites, missing_columns(wave, sites, SAMPLING)).sites == 0
+    assert count_vacancies(sites, deficient_columns(wave, sites, SAMPLING)).sites == 0
 
 
 def test_columns_beyond_the_border_of_the_images_are_no_error():
@@ -96,4 +96,4 @@ def test_columns_beyond_the_border_of_the_images_are_no_error():
     sample["atom_position"] = sample["atom_position"] + [30.0, 0.0, 0.0]
     sites = column_sites(sample)
     wave = gaussian_wave(sample["atom_number"], sample["atom_position"])
-    assert len(missing_columns(wave, sites, SAMPLING)) == len(sites.kinds)
+    assert len(deficient_columns(wave, sites, SAMPLING)) == len(sites.kinds)

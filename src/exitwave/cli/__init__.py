@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("exitwave").setLevel(logging.INFO)
     try:
-        with _only_writer(options):
+        with _only_writer(options), _progress(options):
             status = options.run(options)
     except ExitwaveError as error:
         print(f"exitwave: {error}", file=sys.stderr)  # noqa: T201
@@ -67,6 +67,20 @@ def _only_writer(options: argparse.Namespace) -> contextlib.AbstractContextManag
     from exitwave.files.lock import one_writer
 
     return one_writer(options.output)
+
+
+def _progress(options: argparse.Namespace) -> contextlib.AbstractContextManager[object]:
+    """Return the progress of a job; it says also how the job fails, and begins before its imports.
+
+    Its file lies in the folder of the results. Made by hand anywhere else, a result has none.
+    """
+    if not hasattr(options, "output"):
+        return contextlib.nullcontext()
+    from exitwave.tasks.progress import Progress
+    from exitwave.workflow.layout import progress_of
+
+    path = progress_of(options.command, options.output)
+    return Progress() if path is None else Progress(path, options.command, path.stem)
 
 
 def keep_out_of_the_home_folder() -> None:
@@ -88,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"exitwave {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)

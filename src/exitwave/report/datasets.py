@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
 from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader
@@ -20,7 +21,6 @@ from exitwave.report.blocks import (
     anchor,
     byte_size,
     count,
-    duration,
     whole,
 )
 from exitwave.report.files import DatasetFiles, read_json

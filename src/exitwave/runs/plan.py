@@ -129,7 +129,7 @@ def _catalog(config: Config, name: str, results: Path, temporary: Path) -> tuple
         pass
     if not why:
         return folder, Step("catalog", name, 0, "", "")
-    # What the catalog tells of itself would be told again when it is made.
+    # The catalog's log lines come again when it is made.
     logger = logging.getLogger("exitwave.stages.catalog")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -278,32 +278,32 @@ def _cause(old: str | None, new: str, before: str | bool) -> str:
 
 def _training(config: Config, name: str, results: Path, anew: set[str]) -> Step:
     entry = config.networks[name]
-    told = _json(results / layout.network(name) / "training.json")
+    training = _json(results / layout.network(name) / "training.json")
     before = f"epochs {entry.dataset}" in anew and f"the epochs of {entry.dataset}"
-    why = _cause(told.get("spec"), train_spec(config, name), before)
+    why = _cause(training.get("spec"), train_spec(config, name), before)
     if not why:
         return Step("train", name, 0, "", "")
-    hours = told.get("seconds_per_epoch")
+    seconds = training.get("seconds_per_epoch")
     return Step(
         "train",
         name,
         1,
         f"{entry.epochs} epochs of training",
         why,
-        float(hours) * entry.epochs / 3600 if hours else None,
+        float(seconds) * entry.epochs / 3600 if seconds else None,
     )
 
 
 def _evaluation(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
     entry = config.evaluations[name]
-    told = _json(results / layout.evaluation(config, name) / "summary.json")
+    summary = _json(results / layout.evaluation(config, name) / "summary.json")
     before = [
         step.name
         for step in steps
         if step.jobs
         and (step.stage, step.name) in {("train", entry.network), ("render", entry.dataset)}
     ]
-    why = _cause(told.get("spec"), evaluate_spec(config, name), ", ".join(before))
+    why = _cause(summary.get("spec"), evaluate_spec(config, name), ", ".join(before))
     return Step("evaluate", name, 1 if why else 0, "evaluate" if why else "", why)
 
 

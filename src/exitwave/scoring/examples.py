@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing
 from exitwave.scoring.metrics import Wave
-from exitwave.scoring.validation_samples import finite, true_wave
+from exitwave.scoring.validation_samples import nan_to_null, true_wave
 
 EXAMPLES = "examples.npz"
 
@@ -93,7 +93,7 @@ def write_examples(
     }
     for number, example in enumerate(examples):
         for name, value in vars(example).items():
-            arrays[f"{number}/{name}"] = json.dumps(finite(value)) if name == "row" else value
+            arrays[f"{number}/{name}"] = json.dumps(nan_to_null(value)) if name == "row" else value
     with replacing(folder / EXAMPLES) as path, path.open("wb") as binary:
         np.savez(binary, **arrays)
 

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from exitwave import __version__
 from exitwave.config import Config, parse_config
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
 from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader
 from exitwave.provenance import attributes as provenance
-from exitwave.report.blocks import byte_size, count, duration, whole
+from exitwave.report.blocks import byte_size, count, whole
 from exitwave.workflow import layout
 from exitwave.workflow.specs import read_spec
 

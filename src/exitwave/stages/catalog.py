@@ -122,7 +122,7 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
         raise ExitwaveError(
             f"{made_from} was changed while it was read; wait until it is whole and run again."
         )
-    taken = limited(accepted, values.materials.limit, values.seed, values.dataset)
+    taken = take_limit(accepted, values.materials.limit, values.seed, values.dataset)
     samples = [sample for material in taken for sample in _samples(material, values)]
     _require_both_sides(taken, samples, values)
     shards = _shards(samples, values)
@@ -154,8 +154,10 @@ def _parsed_spec(spec: str) -> _CatalogSpec:
         ) from error
 
 
-def limited(accepted: list[Material], limit: int | None, seed: int, dataset: str) -> list[Material]:
-    """Return the materials that are taken, by identifier, so that no row order shows."""
+def take_limit(
+    accepted: list[Material], limit: int | None, seed: int, dataset: str
+) -> list[Material]:
+    """Return at most ``limit`` materials, sorted by identifier, so that no row order shows."""
 
     def draw(material: Material) -> tuple[float, str]:
         return uniform_hash(seed, dataset, "limit", material.identifier), material.identifier

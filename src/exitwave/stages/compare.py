@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ from exitwave.scoring.metrics import Wave, blurred, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
@@ -67,6 +67,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.tasks.parallel import map_tasks
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import read_spec
 
 logger = logging.getLogger(__name__)
@@ -162,7 +163,8 @@ def compare_predictions(
     settings = read_spec(spec, "compare")["comparison"]
     few = taken_frames(settings["images"], taken)
     with validation_samples(epochs) as samples:
-        rows = list(_network_rows(samples, predict, few, settings["images"]))
+        scored = _network_rows(samples, predict, few, settings["images"])
+        rows = list(counted(scored, "waves of the network", len(samples)))
         ranks = ranked(rows)
         chosen = [ranks[place] for place in _chosen_places(len(ranks), settings)]
         drawn = {
@@ -195,9 +197,9 @@ def compare_predictions(
     summary = _summary(table, len(rows), few) | made
     write_rows(output / "samples.csv", table)
     write_examples(output, examples, made)
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(_told(summary, seconds)))
+    logger.info("%s", json.dumps(_log_line(summary, seconds)))
 
 
 def taken_frames(images: int, taken: int) -> tuple[int, ...]:
@@ -219,8 +221,7 @@ def taken_frames(images: int, taken: int) -> tuple[int, ...]:
 
 def _network_rows(
     samples: ValidationSamples, predict: Predictor, few: Sequence[int], images: int
-) -> Sequence[dict[str, Any]]:
-    rows = []
+) -> Iterator[dict[str, Any]]:
     for indices, batch in samples.batches():
         for sample in batch:
             found = sample["image"].shape[-1]
@@ -232,8 +233,7 @@ def _network_rows(
         waves = predicted(predict, batch, few)
         for index, sample, wave in zip(indices, batch, waves, strict=True):
             error = wave_error(wave, true_wave(sample)).relative_error
-            rows.append({**samples.identity(index, sample), "relative_error": error})
-    return rows
+            yield {**samples.identity(index, sample), "relative_error": error}
 
 
 def _chosen_places(count: int, settings: Mapping[str, Any]) -> list[int]:
@@ -359,8 +359,8 @@ def _summary(
     }
 
 
-def _told(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """What the log says: the median error of each way and the median time of each classical one."""
+def _log_line(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The median error of each way and the median time of each classical one."""
     medians = {name: summary["statistics"][f"{name}_rmse"]["median"] for name in WAYS}
     times = pd.DataFrame(list(seconds)).median()
     return {

@@ -41,7 +41,7 @@ from exitwave.multislice.exit_wave import exit_wave, grid_points, slice_thicknes
 from exitwave.provenance import attributes as provenance
 from exitwave.scoring.metrics import wave_error
 from exitwave.specimens.build import Specimen, build_specimen
-from exitwave.stages.catalog import limited
+from exitwave.stages.catalog import take_limit
 from exitwave.tasks.parallel import map_tasks
 
 logger = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def _subjects(study: Study) -> list[Subject]:
             entry.max_atoms,
             known_elements(study.multislice.parametrization),
         )
-        for material in limited(accepted, entry.limit, study.seed, NAME):
+        for material in take_limit(accepted, entry.limit, study.seed, NAME):
             materials.setdefault(material.identifier, material)
     if len(materials) > MOST_MATERIALS:
         raise ExitwaveError(

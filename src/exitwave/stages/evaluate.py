@@ -38,14 +38,14 @@ from exitwave.scoring.peaks import (
 from exitwave.scoring.vacancies import (
     column_sites,
     count_vacancies,
-    missing_columns,
+    deficient_columns,
     precision_and_recall,
 )
 from exitwave.scoring.validation_samples import (
     IDENTITY_COLUMNS,
     Predictor,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
@@ -55,6 +55,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.seeds import generator
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import read_spec
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,8 @@ def evaluate_predictions(
     """
     settings = Settings.from_spec(spec)
     with validation_samples(epochs) as samples:
-        rows = list(_score_all(samples, predict, settings))
+        scored = _score_all(samples, predict, settings)
+        rows = list(counted(scored, "/".join(output.parts[-2:]), len(samples)))
         ranks = ranked(rows)
         chosen = [
             (percentile, ranks[percentile_rank(percentile, len(rows))])
@@ -141,9 +143,9 @@ def evaluate_predictions(
     )
     write_rows(output / "samples.csv", rows)
     write_examples(output, examples, provenance_of(summary))
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(finite({"samples": len(rows), **summary["ratios"]})))
+    logger.info("%s", json.dumps(nan_to_null({"samples": len(rows), **summary["ratios"]})))
 
 
 def _score_all(
@@ -218,8 +220,8 @@ def _peak_scores(
 def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
     """Columns that lack atoms, told from the prediction and, as the best possible, the truth."""
     sites, sampling = column_sites(sample), float(sample["sampling"])
-    ours = count_vacancies(sites, missing_columns(wave, sites, sampling))
-    best = count_vacancies(sites, missing_columns(true_wave(sample), sites, sampling))
+    ours = count_vacancies(sites, deficient_columns(wave, sites, sampling))
+    best = count_vacancies(sites, deficient_columns(true_wave(sample), sites, sampling))
     return {
         "vacancy_sites": ours.sites,
         "vacancies": ours.lacking,
