@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,8 @@ import pandas as pd
 from exitwave.durations import duration
 from exitwave.report.blocks import Cell, Table, byte_size, whole
 from exitwave.tasks.progress import read_progress
+
+_HEAD = ("rule", "jobs", "time, all jobs", "longest job", "processor time", "peak memory")
 
 
 def cost_table(benchmarks: Path, logs: Path | None = None) -> Table | None:
@@ -39,30 +42,16 @@ def cost_table(benchmarks: Path, logs: Path | None = None) -> Table | None:
         jobs[column] = pd.to_numeric(jobs[column], errors="coerce")
     rules = [(str(rule), group) for rule, group in jobs.groupby("rule")]
     ordered = sorted(rules, key=lambda item: _stage_order(item[0]))
-    rows: list[tuple[Cell, ...]] = [
-        *(_cost_row(rule, group) for rule, group in ordered),
-        _cost_row("all", jobs, True),
-    ]
-    head: tuple[str, ...] = (
-        "rule",
-        "jobs",
-        "time, all jobs",
-        "longest job",
-        "processor time",
-        "peak memory",
-    )
+    speeds = _speeds(logs)
+    rows = [_cost_row(rule, group, speeds) for rule, group in ordered]
     caption = (
         "Cost of the rules, as measured by Snakemake: number of jobs, sum and maximum of their "
         "times, sum of their processor times, largest memory of a job."
     )
-    if speeds := _speeds(logs):
-        head = (*head, "samples per second")
-        caption += " Samples per second are the median over the jobs, as each measured itself."
-        rows = [
-            (*row, Cell(f"{speeds[rule]:.3g}" if rule in speeds else "–"))
-            for row, rule in zip(rows, [*(rule for rule, _ in ordered), "all"], strict=True)
-        ]
-    return Table(caption, head, tuple(rows))
+    if speeds:
+        caption += " Samples per second are the median of the jobs, as each measured itself."
+    head = _HEAD + ("samples per second",) * bool(speeds)
+    return Table(caption, head, (*rows, _cost_row("all", jobs, speeds, strong=True)))
 
 
 def _speeds(logs: Path | None) -> dict[str, float]:
@@ -75,8 +64,10 @@ def _speeds(logs: Path | None) -> dict[str, float]:
     return {rule: statistics.median(speeds) for rule, speeds in found.items()}
 
 
-def _cost_row(rule: str, jobs: pd.DataFrame, strong: bool = False) -> tuple[Cell, ...]:
-    texts = (
+def _cost_row(
+    rule: str, jobs: pd.DataFrame, speeds: Mapping[str, float], strong: bool = False
+) -> tuple[Cell, ...]:
+    texts = [
         rule,
         whole(len(jobs)),
         duration(jobs["s"].sum()),
@@ -84,7 +75,9 @@ def _cost_row(rule: str, jobs: pd.DataFrame, strong: bool = False) -> tuple[Cell
         duration(jobs["cpu_time"].sum(min_count=1)),
         # Snakemake gives MB of 2^20 bytes.
         byte_size(jobs["max_rss"].max() * 2**20),
-    )
+    ]
+    if speeds:
+        texts.append(f"{speeds[rule]:.3g}" if rule in speeds else "–")
     return tuple(Cell(text, strong=strong) for text in texts)
 
 
