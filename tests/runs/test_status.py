@@ -192,6 +192,28 @@ def test_training_evaluation_and_report(tmp_path):
     assert "report.html" in text
 
 
+def test_a_job_that_could_not_say_that_it_failed_failed_all_the_same(made):
+    folder, _ = made
+    results, second = folder / "results", shards(folder)[1].stem
+    say(results, "simulate", "small", second)
+    log = say(results, "render", "small", "3_images", "training", "00", total=9)
+    assert "jobs under way" in status_text(results)
+    lines = [
+        "rule a:",
+        "    jobid: 8",
+        "Error in rule a:",
+        "    jobid: 8",
+        f"    log: results/logs/simulate/small.{second}.log, results/logs/render/{log.name}",
+    ]
+    (folder / ".snakemake/log").mkdir(parents=True)
+    (folder / ".snakemake/log/2026.snakemake.log").write_text("\n".join(lines))
+    text = status_text(results)
+    assert "1 done, 1 failed" in text
+    assert "jobs under way" not in text
+    for name in ("results/logs", ".snakemake"):
+        shutil.rmtree(folder / name)
+
+
 def test_training_by_what_its_job_says(tmp_path):
     results = tmp_path / "results"
     folder = results / "networks/unet"

@@ -1,7 +1,7 @@
 """Say before a run what it will do, why, and what that costs.
 
-Each result holds the spec that it was made by. Held against the specs of a configuration it tells
-which key has changed; held against the catalog, which samples are at hand. The catalog itself is
+Each result holds the spec that it was made by. Compared with the specs of a configuration it tells
+which key has changed; compared with the catalog, which samples are at hand. The catalog itself is
 made anew for this, in a folder that is thrown away, where the one at hand is not up to date.
 
 >>> print(plan_table(plan(config, Path("results"))))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from exitwave.config import Config, load_config
@@ -82,7 +82,7 @@ def status_text(results: Path, config: Config | None = None) -> str:
         lines += ["", *(_network_line(network_progress(folder, moment)) for folder in networks)]
     lines += [*_evaluation_lines(results), *_report_line(results)]
     jobs = dict(job_files(results))
-    lines += _jobs_under_way(jobs.values(), moment)
+    lines += _jobs_under_way(jobs, moment)
     lines += [*_failed_samples(datasets), *_failing_logs(results, jobs, moment)]
     return "\n".join(lines)
 
@@ -177,14 +177,15 @@ def _report_line(results: Path) -> Iterator[str]:
         yield _line("report", str(report))
 
 
-def _jobs_under_way(jobs: Iterable[JobProgress], moment: Moment) -> Iterator[str]:
+def _jobs_under_way(jobs: Mapping[Path, JobProgress], moment: Moment) -> Iterator[str]:
     """One line per job that counts samples; data sets and networks have lines of their own."""
     running = [
         job
-        for job in jobs
+        for path, job in jobs.items()
         if job.stage not in ("catalog", "simulate", "train")
         and job.state == "running"
         and moment.is_alive(job.updated_at)
+        and not moment.has_failed(path)
     ]
     if running:
         yield "\njobs under way"

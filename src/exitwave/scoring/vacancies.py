@@ -137,7 +137,7 @@ def _signals(modulus: NDArray[np.floating], places: Floats, width: float) -> Flo
 
 
 def count_vacancies(sites: Sites, claimed: NDArray[np.bool_]) -> VacancyCounts:
-    """Hold claims of `deficient_columns` against what is missing."""
+    """Compare claims of `deficient_columns` with what is missing."""
     return VacancyCounts(
         sites=len(claimed),
         lacking=int(sites.lacking.sum()),

@@ -1,4 +1,4 @@
-"""A network held against classical reconstruction from a longer focal series (paper, Sec. 6).
+"""Compare a network with classical reconstruction from a longer focal series (paper, Sec. 6).
 
 The network gets a few images of each series, at even distances. Of some samples, chosen along the
 network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in three ways:
@@ -10,14 +10,14 @@ network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in 
 | ``classical_few`` | the network's | everything |
 
 The last two are as strong as we can make them (accelerated iterations); the network is told
-nothing. Classical waves are smeared as the truth is. Every wave is held against the truth, and both
-once more after their long wavelengths were taken out, which classical reconstruction loses.
+nothing. Classical waves are smeared as the truth is. Every wave is compared with the truth, and
+both once more without their long wavelengths, which classical reconstruction loses.
 
 Writes into the folder of the comparison:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
+| ``samples.csv`` | one row per reconstructed sample: identity, errors of all waves |
 | ``summary.json`` | quartiles of every error, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `ComparisonExample` |
 
@@ -119,7 +119,7 @@ class _Reconstructed:
 def compare_reconstructions(
     spec: str, network: Path, epochs: Sequence[Path], output: Path, workers: int = 1
 ) -> None:
-    """Hold a trained network against classical reconstruction.
+    """Compare a trained network with classical reconstruction.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ Writes into the folder of the ensemble:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a sample: identity, errors of mean and members, disagreement, peaks |
+| ``samples.csv`` | one row per sample: identity, errors of mean and members, disagreement, peaks |
 | ``calibration.csv`` | disagreement, error of mean and members, of all samples' pixels, in bins |
 | ``summary.json`` | how well disagreement tells errors, gain of the mean, provenance |
 | ``examples.npz`` | telling samples, see `EnsembleExample` |
@@ -84,7 +84,7 @@ class EnsembleExample(Example):
 def judge_ensemble(
     spec: str, networks: Sequence[Path], epochs: Sequence[Path], output: Path
 ) -> None:
-    """Hold the disagreement of trained networks against their errors.
+    """Compare the disagreement of trained networks with their errors.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""Hold a network's exit waves against the true ones, sample by sample.
+"""Compare a network's exit waves with the true ones, sample by sample.
 
 Writes into the folder of the evaluation:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a sample: identity, errors, the same for the baselines, peaks |
+| ``samples.csv`` | one row per sample: identity, errors, the same for the baselines, peaks |
 | ``summary.json`` | quartiles of every column, the network's gain over the baselines, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
