@@ -12,7 +12,7 @@ from exitwave.scoring.metrics import vacuum
 from exitwave.scoring.vacancies import (
     column_sites,
     count_vacancies,
-    missing_columns,
+    deficient_columns,
     precision_and_recall,
 )
 from exitwave.specimens.build import build_specimen
@@ -48,7 +48,7 @@ def test_all_missing_atoms_of_a_true_wave_are_found_and_nothing_else(index):
     assert sites.lacking.sum() == len(np.unique(vacancies.columns[flake]))
     assert set(np.round(sites.lightest, 6)) == {0.5, 1.0}
     wave = gaussian_wave(atoms.numbers, atoms.positions)
-    counts = count_vacancies(sites, missing_columns(wave, sites, SAMPLING))
+    counts = count_vacancies(sites, deficient_columns(wave, sites, SAMPLING))
     assert counts.lacking == counts.found == counts.claimed > 0
 
 
@@ -57,7 +57,7 @@ def test_a_wave_that_fills_the_vacancies_shows_none():
     sites = column_sites(atoms, vacancies)
     numbers = np.concatenate([atoms.numbers, vacancies.numbers])
     positions = np.concatenate([atoms.positions, vacancies.positions])
-    claimed = missing_columns(gaussian_wave(numbers, positions), sites, SAMPLING)
+    claimed = deficient_columns(gaussian_wave(numbers, positions), sites, SAMPLING)
     counts = count_vacancies(sites, claimed)
     assert (counts.claimed, counts.found) == (0, 0)
     precision, recall = precision_and_recall(counts.lacking, counts.claimed, counts.found)
@@ -75,7 +75,7 @@ def test_noise_is_claimed_as_rarely_as_it_should_be():
     atoms, vacancies = specimen_sample(0)
     sites = column_sites(atoms, vacancies)
     empty = vacuum(np.ones((SIZE, SIZE), dtype=complex))
-    assert not missing_columns(empty, sites, SAMPLING).any()
+    assert not deficient_columns(empty, sites, SAMPLING).any()
 
 
 def test_a_specimen_without_columns_has_no_sites():
@@ -85,7 +85,7 @@ def test_a_specimen_without_columns_has_no_sites():
     )
     assert len(sites.kinds) == 0
     wave = np.ones((SIZE, SIZE), dtype=complex)
-    assert count_vacancies(sites, missing_columns(wave, sites, SAMPLING)).sites == 0
+    assert count_vacancies(sites, deficient_columns(wave, sites, SAMPLING)).sites == 0
 
 
 def test_columns_beyond_the_border_of_the_images_are_no_error():
@@ -93,4 +93,4 @@ def test_columns_beyond_the_border_of_the_images_are_no_error():
     atoms = atoms.moved(np.array([-30.0, 0.0, 0.0]))
     sites = column_sites(atoms, vacancies)
     wave = gaussian_wave(atoms.numbers, atoms.positions)
-    assert len(missing_columns(wave, sites, SAMPLING)) == len(sites.kinds)
+    assert len(deficient_columns(wave, sites, SAMPLING)) == len(sites.kinds)

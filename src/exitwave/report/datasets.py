@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
 from exitwave.files.reader import StoreReader
 from exitwave.materials.elements import element_set
@@ -19,7 +20,6 @@ from exitwave.report.blocks import (
     anchor,
     byte_size,
     count,
-    duration,
     whole,
 )
 from exitwave.report.files import DatasetFiles, read_json

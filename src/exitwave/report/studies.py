@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from exitwave.config import Config
+from exitwave.durations import duration
 from exitwave.report.blocks import (
     Cell,
     Numbering,
@@ -14,7 +15,6 @@ from exitwave.report.blocks import (
     Table,
     anchor,
     count,
-    duration,
     whole,
 )
 from exitwave.report.files import read_json

@@ -1,7 +1,7 @@
 """Say before a run what it will do, why, and what that costs.
 
-Each result holds the spec that it was made by. Held against the specs of a configuration it tells
-which key has changed; held against the catalog, which samples are at hand. The catalog itself is
+Each result holds the spec that it was made by. Compared with the specs of a configuration it tells
+which key has changed; compared with the catalog, which samples are at hand. The catalog itself is
 made anew for this, without a file, where the one at hand is not up to date.
 
 >>> print(plan_table(plan(config, Path("results"))))
@@ -297,32 +297,32 @@ def _cause(old: str | None, new: str, before: str | bool) -> str:
 
 def _training(config: Config, name: str, results: Path, anew: set[str]) -> Step:
     entry = config.networks[name]
-    told = _json(results / layout.network(name) / "training.json")
+    training = _json(results / layout.network(name) / "training.json")
     before = f"epochs {entry.dataset}" in anew and f"the epochs of {entry.dataset}"
-    why = _cause(told.get("spec"), train_spec(config, name), before)
+    why = _cause(training.get("spec"), train_spec(config, name), before)
     if not why:
         return Step("train", name, 0, "", "")
-    hours = told.get("seconds_per_epoch")
+    seconds = training.get("seconds_per_epoch")
     return Step(
         "train",
         name,
         1,
         f"{entry.epochs} epochs of training",
         why,
-        float(hours) * entry.epochs / 3600 if hours else None,
+        float(seconds) * entry.epochs / 3600 if seconds else None,
     )
 
 
 def _evaluation(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
     entry = config.evaluations[name]
-    told = _json(results / layout.evaluation(config, name) / "summary.json")
+    summary = _json(results / layout.evaluation(config, name) / "summary.json")
     before = [
         step.name
         for step in steps
         if step.jobs
         and (step.stage, step.name) in {("train", entry.network), ("render", entry.dataset)}
     ]
-    why = _cause(told.get("spec"), evaluate_spec(config, name), ", ".join(before))
+    why = _cause(summary.get("spec"), evaluate_spec(config, name), ", ".join(before))
     return Step("evaluate", name, 1 if why else 0, "evaluate" if why else "", why)
 
 

@@ -20,7 +20,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing
 from exitwave.samples import EpochSample
 from exitwave.scoring.metrics import Wave
-from exitwave.scoring.validation_samples import Row, finite
+from exitwave.scoring.validation_samples import Row, nan_to_null
 
 EXAMPLES = "examples.npz"
 
@@ -136,7 +136,7 @@ def write_examples(
     }
     for number, example in enumerate(examples):
         for name, value in vars(example).items():
-            arrays[f"{number}/{name}"] = json.dumps(finite(value)) if name == "row" else value
+            arrays[f"{number}/{name}"] = json.dumps(nan_to_null(value)) if name == "row" else value
     with replacing(folder / EXAMPLES) as path, path.open("wb") as binary:
         np.savez(binary, **arrays)
 

@@ -5,7 +5,7 @@ should all be alike, so a column whose signal is much below the median of its ki
 No label of a vacancy goes into that.
 
 >>> sites = column_sites(sample.atoms, sample.vacancies)
->>> claimed = missing_columns(wave, sites, sampling)
+>>> claimed = deficient_columns(wave, sites, sampling)
 >>> count_vacancies(sites, claimed).found
 3
 """
@@ -92,7 +92,7 @@ def column_sites(atoms: Atoms, vacancies: Atoms) -> Sites:
     )
 
 
-def missing_columns(
+def deficient_columns(
     wave: NDArray[np.complexfloating], sites: Sites, sampling: float
 ) -> NDArray[np.bool_]:
     """Say of each column whether the wave shows it to lack an atom.
@@ -135,7 +135,7 @@ def _signals(modulus: NDArray[np.floating], places: Floats, width: float) -> Flo
 
 
 def count_vacancies(sites: Sites, claimed: NDArray[np.bool_]) -> VacancyCounts:
-    """Hold claims of `missing_columns` against what is missing."""
+    """Compare claims of `deficient_columns` with what is missing."""
     return VacancyCounts(
         sites=len(claimed),
         lacking=int(sites.lacking.sum()),

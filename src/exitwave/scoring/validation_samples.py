@@ -203,12 +203,12 @@ def _rounded(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def finite(value: Any) -> Any:
+def nan_to_null(value: Any) -> Any:
     """Return the same value with null for what JSON has no number for."""
     if isinstance(value, dict):
-        return {key: finite(entry) for key, entry in value.items()}
+        return {key: nan_to_null(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(entry) for entry in value]
+        return [nan_to_null(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from exitwave import __version__
 from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
 from exitwave.files.reader import StoreReader
 from exitwave.files.schemas import Schema
 from exitwave.provenance import attributes as provenance
-from exitwave.report.blocks import byte_size, count, duration, whole
+from exitwave.report.blocks import byte_size, count, whole
 from exitwave.report.papers import DATABASE_PAPER, PAPER
 from exitwave.samples import EPOCH, EXIT_WAVES
 from exitwave.workflow import layout

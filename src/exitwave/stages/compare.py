@@ -1,4 +1,4 @@
-"""A network held against classical reconstruction from a longer focal series (paper, Sec. 6).
+"""Compare a network with classical reconstruction from a longer focal series (paper, Sec. 6).
 
 The network gets a few images of each series, at even distances. Of some samples, chosen along the
 network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in three ways:
@@ -10,14 +10,14 @@ network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in 
 | ``classical_few`` | the network's | everything |
 
 The last two are as strong as we can make them (accelerated iterations); the network is told
-nothing. Classical waves are smeared as the truth is. Every wave is held against the truth, and both
-once more after their long wavelengths were taken out, which classical reconstruction loses.
+nothing. Classical waves are smeared as the truth is. Every wave is compared with the truth, and
+both once more without their long wavelengths, which classical reconstruction loses.
 
 Writes into the folder of the comparison:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
+| ``samples.csv`` | one row per reconstructed sample: identity, errors of all waves |
 | ``summary.json`` | quartiles of every error, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
@@ -68,6 +68,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.tasks.parallel import map_tasks
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import CompareSpec, RenderSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class _Reconstructed:
 def compare_reconstructions(
     spec: str, network: Path, epochs: Sequence[Path], output: Path, workers: int = 1
 ) -> None:
-    """Hold a trained network against classical reconstruction.
+    """Compare a trained network with classical reconstruction.
 
     Parameters
     ----------
@@ -138,7 +139,8 @@ def compare_predictions(
     settings = read_spec(spec, CompareSpec).comparison
     few = taken_frames(settings.images, taken)
     with validation_samples(epochs) as samples:
-        rows = list(_network_rows(samples, predict, few, settings.images))
+        scored = _network_rows(samples, predict, few, settings.images)
+        rows = list(counted(scored, "waves of the network", len(samples)))
         ranks = ranked(rows)
         chosen = [ranks[place] for place in _chosen_places(len(ranks), settings)]
         drawn = {
@@ -171,9 +173,9 @@ def compare_predictions(
     summary = _summary(table, len(rows), few) | made
     write_rows(output / "samples.csv", table)
     write_examples(output, examples, made)
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(_told(summary, seconds)))
+    logger.info("%s", json.dumps(_log_line(summary, seconds)))
 
 
 def taken_frames(images: int, taken: int) -> tuple[int, ...]:
@@ -192,8 +194,7 @@ def taken_frames(images: int, taken: int) -> tuple[int, ...]:
 
 def _network_rows(
     samples: ValidationSamples, predict: Predictor, few: Sequence[int], images: int
-) -> Sequence[Row]:
-    rows = []
+) -> Iterator[Row]:
     for indices, batch in samples.batches():
         for sample in batch:
             found = sample.image.shape[-1]
@@ -205,8 +206,7 @@ def _network_rows(
         waves = predicted(predict, batch, few)
         for index, sample, wave in zip(indices, batch, waves, strict=True):
             error = wave_error(wave, sample.wave).relative_error
-            rows.append({**samples.identity(index, sample), "relative_error": error})
-    return rows
+            yield {**samples.identity(index, sample), "relative_error": error}
 
 
 def _chosen_places(count: int, settings: ComparisonSettings) -> list[int]:
@@ -303,8 +303,8 @@ def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> di
     }
 
 
-def _told(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """What the log says: the median error of each way and the median time of each classical one."""
+def _log_line(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The median error of each way and the median time of each classical one."""
     medians = {name: summary["statistics"][f"{name}_rmse"]["median"] for name in WAYS}
     times = pd.DataFrame(list(seconds)).median()
     return {

@@ -4,7 +4,7 @@ The paper's Fig. S2, for any materials, and beside slice thickness also the late
 the projection. The folder of a study holds
 
 ==================  ==============================================================
-``errors.csv``      one row a specimen, comparison and settings
+``errors.csv``      one row per specimen, comparison and settings
 ``summary.json``    spec, the configuration's own settings, medians of their errors
 ``wave.npz``        one wave before and after the target's smear, for Fig. S4
 ==================  ==============================================================

@@ -11,7 +11,7 @@ Writes into the folder of the ensemble:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a sample: identity, errors of mean and members, disagreement, peaks |
+| ``samples.csv`` | one row per sample: identity, errors of mean and members, disagreement, peaks |
 | ``calibration.csv`` | disagreement, error of mean and members, of all samples' pixels, in bins |
 | ``summary.json`` | how well disagreement tells errors, gain of the mean, provenance |
 | ``examples.npz`` | telling samples, see `exitwave.scoring.examples` |
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,14 @@ from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     predicted,
     ranked,
     validation_samples,
     write_rows,
 )
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ _SPECIMEN_SHARE = 0.1  # of the highest value of what it gives
 def judge_ensemble(
     spec: str, networks: Sequence[Path], epochs: Sequence[Path], output: Path
 ) -> None:
-    """Hold the disagreement of trained networks against their errors.
+    """Compare the disagreement of trained networks with their errors.
 
     Parameters
     ----------
@@ -106,13 +107,8 @@ def judge_predictions(
     settings = read_spec(spec, EnsembleSpec).ensemble
     calibration = _Calibration(len(predictors))
     with validation_samples(epochs) as samples:
-        rows = []
-        for indices, batch in samples.batches():
-            waves = np.stack([predicted(predict, batch) for predict in predictors])
-            for place, (index, sample) in enumerate(zip(indices, batch, strict=True)):
-                members = waves[:, place].astype(np.complex128)
-                rows.append(_row(samples.identity(index, sample), sample, members, settings))
-                calibration.add(disagreement(members), _error(members, sample))
+        judged = _judge_all(samples, predictors, calibration, settings)
+        rows = list(counted(judged, output.name, len(samples)))
         ranked(rows)
         examples = _examples(samples, predictors, rows)
     summary = _summary(rows, calibration, len(predictors))
@@ -123,10 +119,25 @@ def judge_predictions(
     write_rows(output / "samples.csv", rows)
     write_rows(output / "calibration.csv", calibration.binned(settings.bins))
     write_examples(output, examples, {"spec": spec})
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    told = {name: summary[name] for name in ("samples", "pixel_correlation", "worst_caught")}
-    logger.info("%s", json.dumps(finite(told)))
+    line = {name: summary[name] for name in ("samples", "pixel_correlation", "worst_caught")}
+    logger.info("%s", json.dumps(nan_to_null(line)))
+
+
+def _judge_all(
+    samples: ValidationSamples,
+    predictors: Sequence[Predictor],
+    calibration: _Calibration,
+    settings: EnsembleSettings,
+) -> Iterator[Row]:
+    """Yield the row of each sample; its pixels are added to the calibration."""
+    for indices, batch in samples.batches():
+        waves = np.stack([predicted(predict, batch) for predict in predictors])
+        for place, (index, sample) in enumerate(zip(indices, batch, strict=True)):
+            members = waves[:, place].astype(np.complex128)
+            calibration.add(disagreement(members), _error(members, sample))
+            yield _row(samples.identity(index, sample), sample, members, settings)
 
 
 def _require_several(members: int) -> None:

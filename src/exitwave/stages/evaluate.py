@@ -1,10 +1,10 @@
-"""Hold a network's exit waves against the true ones, sample by sample.
+"""Compare a network's exit waves with the true ones, sample by sample.
 
 Writes into the folder of the evaluation:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a sample: identity, errors, the same for the baselines, peaks |
+| ``samples.csv`` | one row per sample: identity, errors, the same for the baselines, peaks |
 | ``summary.json`` | quartiles of every column, the network's gain over the baselines, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
@@ -40,7 +40,7 @@ from exitwave.scoring.peaks import (
 from exitwave.scoring.vacancies import (
     column_sites,
     count_vacancies,
-    missing_columns,
+    deficient_columns,
     precision_and_recall,
 )
 from exitwave.scoring.validation_samples import (
@@ -48,7 +48,7 @@ from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
@@ -57,6 +57,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.seeds import generator
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import EvaluateSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,8 @@ def evaluate_predictions(
     values = read_spec(spec, EvaluateSpec)
     settings = values.evaluation
     with validation_samples(epochs) as samples:
-        rows = list(_score_all(samples, predict, values))
+        scored = _score_all(samples, predict, values)
+        rows = list(counted(scored, "/".join(output.parts[-2:]), len(samples)))
         ranks = ranked(rows)
         chosen = [
             (percentile, ranks[percentile_rank(percentile, len(rows))])
@@ -120,9 +122,9 @@ def evaluate_predictions(
     )
     write_rows(output / "samples.csv", rows)
     write_examples(output, examples, provenance_of(summary))
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(finite({"samples": len(rows), **summary["ratios"]})))
+    logger.info("%s", json.dumps(nan_to_null({"samples": len(rows), **summary["ratios"]})))
 
 
 def _score_all(
@@ -198,8 +200,8 @@ def _peak_scores(
 def _vacancy_scores(wave: Wave, sample: EpochSample) -> dict[str, int]:
     """Columns that lack atoms, told from the prediction and, as the best possible, the truth."""
     sites, sampling = column_sites(sample.atoms, sample.vacancies), sample.sampling
-    ours = count_vacancies(sites, missing_columns(wave, sites, sampling))
-    best = count_vacancies(sites, missing_columns(sample.wave, sites, sampling))
+    ours = count_vacancies(sites, deficient_columns(wave, sites, sampling))
+    best = count_vacancies(sites, deficient_columns(sample.wave, sites, sampling))
     return {
         "vacancy_sites": ours.sites,
         "vacancies": ours.lacking,

@@ -85,6 +85,7 @@ def report_results(spec: str, results: Path, output: Path) -> None:
         networks=networks,
         evaluations=evaluations,
         benchmarks=results / "benchmarks",
+        logs=results / layout.LOGS,
         comparison=results / "comparison" if evaluations and not config.figures else None,
         studies=(config, results),
     )
@@ -98,6 +99,7 @@ def write_report(
     networks: Mapping[str, NetworkFiles],
     evaluations: Mapping[str, EvaluationFiles],
     benchmarks: Path,
+    logs: Path | None = None,
     comparison: Path | None = None,
     studies: tuple[Config, Path] | None = None,
     title: str = "Exit waves: data sets, networks, evaluations",
@@ -114,6 +116,8 @@ def write_report(
         Files by the names of the configuration, in the order of the report.
     benchmarks : Path
         Folder of Snakemake's benchmarks, ``{rule}/{job}.tsv``.
+    logs : Path, optional
+        Folder of the jobs' progress files, ``{rule}/{job}.json``.
     comparison : Path, optional
         Folder that `exitwave.figures.evaluations.plot_comparison` wrote.
     studies : (Config, Path), optional
@@ -143,7 +147,7 @@ def write_report(
             "Evaluations",
             *(evaluation_section(*entry, numbering) for entry in evaluations.items()),
         ),
-        _cost(benchmarks),
+        _cost(benchmarks, logs),
         _configuration(config_yaml),
         _versions(),
         _citation(),
@@ -223,8 +227,8 @@ def _results(
     )
 
 
-def _cost(benchmarks: Path) -> Section | None:
-    table = cost_table(benchmarks)
+def _cost(benchmarks: Path, logs: Path | None) -> Section | None:
+    table = cost_table(benchmarks, logs)
     return None if table is None else Section("Cost", "cost", tables=(table,))
 
 

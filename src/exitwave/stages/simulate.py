@@ -44,7 +44,8 @@ from exitwave.samples import EXIT_WAVES, ExitWaveSample
 from exitwave.samples.parts import Atoms, Identity
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
-from exitwave.tasks.parallel import ahead, map_tasks
+from exitwave.tasks.parallel import map_tasks, prefetch
+from exitwave.tasks.progress import FailedSample, current
 from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import SimulateSpec, read_spec
 
@@ -156,7 +157,8 @@ def simulate_exit_waves(
     failed, seconds = [], []
     unexpected: list[Exception] = []
     title = f"{output.parent.parent.name}/{output.stem}"
-    for index, result in map_tasks(simulate_sample, missing, workers, title, worker_jobs):
+    results = map_tasks(simulate_sample, missing, workers, title, worker_jobs, len(reused))
+    for index, result in results:
         task = missing[index]
         if isinstance(result, Exception):
             reason = str(result) if isinstance(result, SpecimenError) else _reason(result)
@@ -164,6 +166,7 @@ def simulate_exit_waves(
                 "%s, sample %d failed: %s", task.material.identifier, task.sample_index, reason
             )
             failed.append(_failure(task, reason))
+            current().name_failed(FailedSample(task.material.identifier, task.sample_index, reason))
             if not isinstance(result, SpecimenError):
                 unexpected.append(result)
         else:
@@ -274,14 +277,14 @@ class _Shard:
                 kept = {name: value for name, value in sample.items() if name != "seconds"}
                 store.write(place, **{**kept, "split": good[place].split})
         self.files.keep_store()
-        told = {**summary, "made_from": self.files.made_from}
-        write_text(self.output.with_suffix(".json"), json.dumps(told, indent=1) + "\n")
+        recorded = {**summary, "made_from": self.files.made_from}
+        write_text(self.output.with_suffix(".json"), json.dumps(recorded, indent=1) + "\n")
         self.files.clear()
 
     def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, Values]]:
         """Yield place in the new store and values of each sample, one at a time."""
         places = {task.sample_key: place for place, task in enumerate(tasks)}
-        for record in ahead(self.files.journal.read()):
+        for record in prefetch(self.files.journal.read()):
             if (key := str(record["sample_key"])) in places:
                 yield places.pop(key), record
         left = sorted((self._stored[key], place) for key, place in places.items())

@@ -13,7 +13,46 @@ from exitwave.config.sections.figures import SHOWN
 
 DEFAULT_IMAGES = 3
 CONVERGENCE = Path("convergence")
+LOGS = Path("logs")
 SPLITS = ("training", "validation")
+
+# What the jobs of a stage make, in the folder of the results; their logs are named by what stands
+# for the stars.
+_OUTPUTS = {
+    "catalog": "*/catalog",
+    "simulate": "*/exit_waves/*.nc",
+    "render": "*/epochs/*/*/*.nc",
+    "train": "networks/*",
+    "evaluate": "evaluations/*/*",
+    "ensemble": "ensembles/*",
+    "compare": "comparisons/*",
+    "convergence": "convergence",
+}
+
+
+def progress(stage: str, *names: str) -> Path:
+    """Return the progress file of a job of a stage; beside it lies its log.
+
+    The names are the wildcards of the job's rule, in the order of its output.
+    """
+    return LOGS / stage / f"{'.'.join(names or ('all',))}.json"
+
+
+def progress_of(stage: str, output: Path) -> Path | None:
+    """Return the progress file of the job that makes ``output``, in the same folder of results.
+
+    None where the stage has none, or the output does not lie where the rules put it.
+    """
+    if stage not in _OUTPUTS or not output.absolute().match(_OUTPUTS[stage]):
+        return None
+    wanted = Path(_OUTPUTS[stage]).parts
+    parts = output.absolute().parts
+    names = [
+        part.removesuffix(pattern.removeprefix("*"))
+        for part, pattern in zip(parts[-len(wanted) :], wanted, strict=True)
+        if pattern.startswith("*")
+    ]
+    return Path(*parts[: -len(wanted)]) / progress(stage, *names)
 
 
 def source(config: Config, dataset: str) -> str:
