@@ -53,4 +53,4 @@ include: "workflow/rules/crate.smk"
 rule all:
     default_target: True
     input:
-        "results/report.html",
+        rules.report.output,

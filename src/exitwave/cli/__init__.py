@@ -184,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="for machines")
 
     crate = command("crate", "describe a finished run as an RO-Crate")
-    crate.add_argument("--configuration", required=True, metavar="JSON", help="of the run")
+    crate.add_argument(
+        "--configuration", required=True, metavar="JSON", type=_text, help="of the run"
+    )
     crate.add_argument("--checkout", type=Path, default=Path(), help="folder of the Snakefile")
     _add_output(crate, "ro-crate-metadata.json in the folder of the results")
 
@@ -218,7 +220,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_spec(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--spec", required=True, metavar="JSON", help="what determines the result")
+    parser.add_argument(
+        "--spec", required=True, metavar="JSON", type=_text, help="what determines the result"
+    )
+
+
+def _text(given: str) -> str:
+    """Take a JSON text, or the text of @FILE."""
+    from exitwave.workflow.handover import argument_text
+
+    try:
+        return argument_text(given)
+    except ExitwaveError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_output(parser: argparse.ArgumentParser, text: str) -> None:

@@ -23,8 +23,8 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.journal import Journal
 from exitwave.files.shard_files import ShardFiles
 from exitwave.files.store import StoreReader
-from exitwave.materials.database import BUILT_IN
 from exitwave.materials.manifest import Manifest, read_manifest
+from exitwave.materials.source import BUILT_IN
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
 from exitwave.stages.catalog import build_catalog
@@ -114,7 +114,7 @@ def plan(config: Config, results: Path) -> list[Step]:
 
 def _catalog(config: Config, name: str, results: Path, temporary: Path) -> tuple[Path, Step]:
     """Return a folder with the catalog of the present configuration and database."""
-    folder = results / name / "catalog"
+    folder = results / layout.catalog(name)
     spec = catalog_spec(config, name)
     source = config.datasets[name].materials.source
     why = NEW
@@ -141,18 +141,19 @@ def _catalog(config: Config, name: str, results: Path, temporary: Path) -> tuple
 
 
 def _manifests(catalog: Path) -> dict[str, Manifest]:
-    return {path.stem: read_manifest(path) for path in sorted((catalog / "shards").glob("*.json"))}
+    paths = (layout.shard_manifest(catalog, name) for name in layout.shard_names(catalog))
+    return {path.stem: read_manifest(path) for path in paths}
 
 
 def _simulation(
     config: Config, name: str, results: Path, catalog: Path, manifests: dict[str, Manifest]
 ) -> Step:
     entry, spec = config.datasets[name], simulate_spec(config, name)
-    folder = results / name / "exit_waves"
+    folder = results / layout.EXIT_WAVES.format(dataset=name)
     known = _known_keys(folder)
     computed = copied = jobs = 0
     for shard, manifest in manifests.items():
-        files = ShardFiles(spec, catalog / "shards" / f"{shard}.json", folder / f"{shard}.nc")
+        files = ShardFiles(spec, layout.shard_manifest(catalog, shard), folder / f"{shard}.nc")
         if _made_from(folder / f"{shard}.json") == files.made_from and files.output.exists():
             continue
         jobs += 1

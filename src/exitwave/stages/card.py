@@ -24,6 +24,7 @@ from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
 from exitwave.files.schemas import EPOCH, EXIT_WAVES
 from exitwave.files.store import StoreReader
+from exitwave.materials.source import BUILT_IN
 from exitwave.provenance import attributes as provenance
 from exitwave.report.blocks import byte_size, count, duration, whole
 from exitwave.workflow import layout
@@ -87,15 +88,15 @@ def write_card(
             f"There is no data set '{dataset}' in the configuration, which has "
             f"{', '.join(config.datasets) or 'none'}; give one of these."
         )
-    shards = layout.shard_names(results / layout.source(config, dataset) / "catalog")
+    shards = layout.shard_names(results / layout.catalog(layout.source(config, dataset)))
     stores = [results / path for path in layout.stores(config, dataset, shards)]
     sections = (
         _head(config, dataset, stores),
         _files(results, stores, epochs),
         _loading(results / dataset, epochs),
         _distributions(stores, epochs),
-        _bad_samples(results / layout.source(config, dataset) / "catalog", stores),
-        _cost(results / "benchmarks", dataset, layout.source(config, dataset)),
+        _bad_samples(results / layout.catalog(layout.source(config, dataset)), stores),
+        _cost(results / layout.BENCHMARKS, dataset, layout.source(config, dataset)),
         _settings(config, dataset),
         _origin(config, dataset),
     )
@@ -236,7 +237,7 @@ def _settings(config: Config, dataset: str) -> list[str]:
 def _origin(config: Config, dataset: str) -> list[str]:
     source = config.datasets[layout.source(config, dataset)].materials.source
     cited = [f"- the method: {PAPER}"]
-    if source != "monolayers":
+    if source != BUILT_IN:
         cited.append(f"- the database the materials come from; C2DB: {DATABASE_PAPER}")
     cited.append("- the multislice: J. Madsen and T. Susi, The abTEM code, Open Res. Europe 1, 24")
     return [

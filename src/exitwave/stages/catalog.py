@@ -37,9 +37,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from exitwave.config.models import Materials, SplitByElements, SplitBySamples
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
-from exitwave.materials.database import BUILT_IN
 from exitwave.materials.manifest import ManifestSample, write_manifests
 from exitwave.materials.material import Counts, Material, Rejected, read_materials
+from exitwave.materials.source import BUILT_IN
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs

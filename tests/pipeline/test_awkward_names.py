@@ -1,0 +1,118 @@
+"""Braces in labels, titles, selections and paths, long curves, a foreign `exitwave`: one real run.
+
+Snakemake takes braces for wildcards, Linux takes at most 128 KiB as one argument.
+"""
+
+import copy
+import json
+import os
+import shutil
+
+import pytest
+from factory import ROOT, TINY, Factory, write_database
+
+from exitwave.config.mtf_curve import MOST_POINTS
+from exitwave.materials.monolayers import monolayers
+
+LABEL = "MoS$_{2}$ on graphene"
+CHECKOUT = ("Snakefile", "config", "envs", "profiles", "src", "workflow")
+CURVE = "camera {1}.csv"
+
+
+def configuration():
+    config = copy.deepcopy(TINY)
+    tiny = config["datasets"]["tiny"]
+    tiny |= {"label": LABEL, "shards": 1}
+    tiny["materials"] |= {"source": "c2db {v2}.db", "selection": "natoms<=3,name!={v2}"}
+    tiny["epochs"] |= {"training_epochs": 1}
+    tiny["microscope"]["mtf_file"] = CURVE
+    # A curve of its own in each, so that the report's spec is longer than Linux takes.
+    for name in ("second", "third"):
+        other = {key: copy.deepcopy(tiny[key]) for key in ("label", "microscope", "epochs")}
+        config["datasets"][name] = {"exit_waves_from": "tiny", **other}
+    config["networks"]["unet"] |= {"label": "{unet}", "epochs": 1}
+    config["evaluations"]["unet"]["label"] = LABEL
+    title = "Histograms of {label} in MoS$_{2}$"
+    config["figures"] = {"errors": {"shows": "histograms", "of": ["unet"], "title": title}}
+    return config
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkouts") / "exit {wave} 2"
+    folder.mkdir()
+    for name in CHECKOUT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(checkout, tmp_path_factory):
+    """A run of everything, with another program of the name `exitwave` first on the path."""
+    base = tmp_path_factory.mktemp("awkward")
+    foreign = base / "bin/exitwave"
+    foreign.parent.mkdir()
+    foreign.write_text("#!/bin/sh\necho a foreign program >&2\nexit 3\n")
+    foreign.chmod(0o755)
+    folder = base / "run {of} mine"
+    folder.mkdir()
+    step = 1 / (MOST_POINTS - 1)
+    # With all digits that a measurement may have.
+    curve = [(place * step, 1 - 0.6180339887498949 * place * step) for place in range(MOST_POINTS)]
+    lines = (
+        f"{frequency!r},{value!r}\n" for frequency, value in [*curve[:-1], (1.0, 0.3819660112)]
+    )
+    (folder / CURVE).write_text("".join(lines))
+    write_database(folder / "c2db {v2}.db", monolayers())
+    factory = Factory(folder, configuration())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{foreign.parent}:{os.environ['PATH']}")
+        # The configuration's own paths are looked for in the working folder.
+        factory.must_run("all", "results/comparison", checkout=checkout)
+    return factory
+
+
+def test_all_is_made_and_nothing_is_left_to_do(made, checkout):
+    assert (made.results / "report.html").exists()
+    assert (made.results / "comparison").is_dir()
+    assert (made.results / "figures/errors").is_dir()
+    assert made.planned(checkout) == {}
+
+
+def test_the_labels_arrive(made):
+    page = (made.results / "report.html").read_text()
+    for text in (LABEL, "{unet}", "Histograms of {label}"):
+        assert text in page
+    assert LABEL in (made.results / "tiny/README.md").read_text()
+
+
+def test_the_database_is_an_input_by_a_link(made):
+    (link,) = (made.folder / ".snakemake/exitwave/databases").iterdir()
+    assert link.resolve() == (made.folder / "c2db {v2}.db").resolve()
+    summary = json.loads((made.results / "tiny/catalog/summary.json").read_text())
+    assert "c2db {v2}.db" in summary["spec"]
+
+
+def test_another_database_makes_another_catalog(made, checkout):
+    write_database(made.folder / "c2db {v2}.db", monolayers()[:20])
+    try:
+        assert made.planned(checkout)["build_catalog"] == 1
+    finally:
+        write_database(made.folder / "c2db {v2}.db", monolayers())
+
+
+def test_what_is_long_goes_through_a_file(made):
+    specs = [path.read_text() for path in (made.folder / ".snakemake/exitwave/specs").iterdir()]
+    assert "report" in {json.loads(text)["stage"] for text in specs}
+    # More than Linux would have taken.
+    assert max(len(text) for text in specs) > 131072
+
+
+def test_the_run_is_described(made, checkout):
+    made.must_run("crate", checkout=checkout)
+    described = json.loads((made.results / "workflow/config.json").read_text())
+    assert described["networks"]["unet"]["label"] == "{unet}"
+    assert len(described["datasets"]["third"]["microscope"]["mtf_curve"]) == MOST_POINTS
