@@ -74,7 +74,9 @@ def status_text(results: Path, config: Config | None = None) -> str:
     datasets = [dataset_progress(results, name, run, now) for name in _dataset_names(results)]
     for dataset in datasets:
         lines += ["", *_dataset_lines(dataset, _epochs_wanted(config, dataset.name))]
-    networks = sorted(path for path in results.glob("networks/*") if path.is_dir())
+    networks = sorted(
+        path for path in results.glob(layout.as_glob(layout.NETWORK)) if path.is_dir()
+    )
     if networks:
         lines += ["", *(_network_line(network_progress(folder)) for folder in networks)]
     lines += [*_evaluation_lines(results), *_report_line(results)]
@@ -160,14 +162,14 @@ def _network_line(network: NetworkProgress) -> str:
 
 
 def _evaluation_lines(results: Path) -> Iterator[str]:
-    for path in sorted(results.glob("evaluations/*/*/summary.json")):
+    for path in sorted(results.glob(layout.as_glob(layout.SUMMARIES["evaluations"]))):
         if summary := read_json(path):
             name = f"{path.parent.parent.name} on {path.parent.name}"
             yield _line("evaluation", f"{name}: {summary.get('samples', '?')} samples, done")
 
 
 def _report_line(results: Path) -> Iterator[str]:
-    if (report := results / "report.html").exists():
+    if (report := results / layout.REPORT).exists():
         yield _line("report", str(report))
 
 
@@ -191,7 +193,7 @@ def _failed_samples(datasets: Sequence[DatasetProgress]) -> Iterator[str]:
 def _failing_logs(results: Path, run: RunLog | None, now: float) -> Iterator[str]:
     """Yield the last lines of the logs of failed jobs, the newest first."""
     found = {}
-    for path in results.glob("logs/*/*.log"):
+    for path in results.glob(str(layout.log("*", "*"))):
         if ends_in_failure(tail(path)):
             found[path.absolute()] = ""
     for job in run.failed_jobs() if run is not None else []:
