@@ -7,7 +7,8 @@
 #   snakemake crate --configfile ...                      an RO-Crate of the finished run
 #
 # What is computed stands in config/, where and with which resources in profiles/.
-# Every rule calls one command of the same name's module in src/exitwave/:
+# Every rule calls one command of the same name's module in src/exitwave/stages/; what a rule asks is
+# in src/exitwave/workflow/rules.py, where results lie in layout.py beside it:
 #
 #   catalog ─► simulate ─► render ─► train ─► evaluate ─► report
 from pathlib import Path
@@ -53,4 +54,4 @@ include: "workflow/rules/crate.smk"
 rule all:
     default_target: True
     input:
-        "results/report.html",
+        rules.report.output,

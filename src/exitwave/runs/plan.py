@@ -123,7 +123,7 @@ class _Shard:
 
 def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard], Step]:
     """Return the shards by the catalog of the present configuration and database."""
-    folder = results / name / "catalog"
+    folder = results / layout.catalog(name)
     spec = catalog_spec(config, name)
     source = config.datasets[name].materials.source
     why = NEW
@@ -166,7 +166,7 @@ def _planned_contents(config: Config, name: str) -> dict[str, bytes]:
 
 def _simulation(config: Config, name: str, results: Path, shards: Mapping[str, _Shard]) -> Step:
     entry, spec = config.datasets[name], simulate_spec(config, name)
-    folder = results / name / "exit_waves"
+    folder = results / layout.EXIT_WAVES.format(dataset=name)
     known = _known_keys(folder)
     computed = copied = jobs = 0
     for number, shard in shards.items():
