@@ -329,7 +329,8 @@ def report(measured: Measured, whole: float, moving: float) -> str:
         "",
         f"Production relative to its floor: {spread(list(production / floors), '.2f')}. A whole "
         f"epoch in one process took {whole:.3f} core-seconds per series, {moving:.3f} of them to "
-        "read and check the wave, to write the sample with its digest, and to check the finished file.",
+        "read and check the wave, to write the sample with its digest, and to check the finished "
+        "file.",
         "",
         "The images of abTEM and of production before noise, on the same box and pixels, differ by "
         f"{spread(measured.differences, '.1e')} of their rms contrast, the targets by "
