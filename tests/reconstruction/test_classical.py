@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from clusters import specimen
+from imaging_cases import PERFECT
 from numpy.typing import NDArray
 
 from exitwave.config import Multislice
@@ -28,7 +29,8 @@ BOX, IMAGE_PX = 25.6, 240
 LONG_WAVES_PX = 8.0
 
 # No envelope, no noise to speak of, a perfect camera.
-CLEAN = MicroscopeDraw(
+CLEAN = replace(
+    PERFECT,
     dose=1e12,
     defocus=tuple(10.0 * step for step in range(11)),
     spherical_aberration=5e3,
@@ -36,14 +38,6 @@ CLEAN = MicroscopeDraw(
     astigmatism_angle=1.0,
     coma=50.0,
     coma_angle=2.0,
-    focal_spread=0.0,
-    blur=0.0,
-    sampling=0.105,
-    mtf_c1=1.0,
-    mtf_c2=0.1,
-    mtf_c3=1.0,
-    energy_kev=50.0,
-    mtf_frequency_unit="nyquist",
 )
 # The middle of every row of Table 1.
 MEDIAN = replace(
