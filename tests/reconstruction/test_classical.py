@@ -18,9 +18,9 @@ from exitwave.materials.material import read_materials
 from exitwave.multislice.exit_wave import exit_wave
 from exitwave.reconstruction.classical import (
     Reconstruction,
+    known_microscope,
     reconstruct_wave,
     remove_low_frequencies,
-    told_microscope,
 )
 from exitwave.scoring.metrics import wave_error
 from exitwave.specimens.flakes import cut_flake, draw_outline
@@ -204,14 +204,14 @@ def test_noise_does_not_grow(wave: NDArray[np.complex64], dose: float) -> None:
     # An empty microscope has 1.
     assert series.error(few) < 0.85
     assert series.error(many) < 1.02 * series.error(few)
-    paper = told_microscope(series.draw, "paper")
+    paper = known_microscope(series.draw, "paper")
     guess = reconstruct_wave(series.images, series.sampling, paper, 10)
     assert series.error(few) < series.error(guess) < 1
 
 
 def test_what_the_paper_tells() -> None:
-    assert told_microscope(MEDIAN, "all") == MEDIAN
-    told = told_microscope(replace(MEDIAN, mtf_curve=((0.0, 1.0), (1.0, 0.5))), "paper")
+    assert known_microscope(MEDIAN, "all") == MEDIAN
+    told = known_microscope(replace(MEDIAN, mtf_curve=((0.0, 1.0), (1.0, 0.5))), "paper")
     assert told == replace(MEDIAN, astigmatism=0.0, coma=0.0, blur=0.0, mtf_c1=1.0, mtf_curve=None)
 
 
