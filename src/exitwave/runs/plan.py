@@ -33,7 +33,7 @@ from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
 from exitwave.workflow import layout
-from exitwave.workflow.sample_keys import sample_key
+from exitwave.materials.sample_keys import sample_key
 from exitwave.workflow.specs import (
     catalog_spec,
     evaluate_spec,

@@ -42,7 +42,7 @@ from exitwave.provenance import inputs
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import ahead, map_tasks
-from exitwave.workflow.sample_keys import sample_key
+from exitwave.materials.sample_keys import sample_key
 from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)
