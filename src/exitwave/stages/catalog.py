@@ -30,11 +30,13 @@ from typing import Any
 from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
+from exitwave.files.tables import write_table
 from exitwave.materials.elements import element_set
-from exitwave.materials.manifest import ManifestSample
+from exitwave.materials.manifest import ManifestSample, manifest_texts, write_manifests
 from exitwave.materials.material import Material, Rejected
 from exitwave.materials.selection import SelectedSamples, select_samples
 from exitwave.multislice.atomic_scattering import known_elements
+from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.workflow.layout import SPLITS
 from exitwave.workflow.specs import CatalogSpec, read_spec
