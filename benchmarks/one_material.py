@@ -16,9 +16,9 @@ from pathlib import Path
 import ase.db
 import pandas as pd
 import yaml
+from workflow import NAME, snakemake
 
 from exitwave.networks.backend import processor_name
-from workflow import NAME, snakemake
 
 
 def configuration(database: Path, shards: int) -> dict:

@@ -31,6 +31,7 @@ from exitwave.files.shard_files import ShardFiles
 from exitwave.files.store import StoreReader, StoreWriter
 from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials.material import Material
+from exitwave.materials.sample_keys import sample_key
 from exitwave.multislice.exit_wave import (
     single_energy,
     stored_points,
@@ -42,7 +43,6 @@ from exitwave.provenance import inputs
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import ahead, map_tasks
-from exitwave.materials.sample_keys import sample_key
 from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)
