@@ -56,7 +56,7 @@ lint: setup  ## ruff, mypy, deptry, import-linter, snakefmt, snakemake --lint
 	$(BIN)/mypy
 	$(BIN)/deptry src --optional-dependencies-dev-groups test
 	$(BIN)/deptry src tests tests/support benchmarks
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 

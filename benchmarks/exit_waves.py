@@ -28,6 +28,7 @@ import scipy.fft
 from abtem.parametrizations import LobatoParametrization
 from ase import Atoms
 from ase.data import chemical_symbols
+from page import PAGE, ROOT, machine, spread, timed, write_section
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
@@ -36,7 +37,6 @@ from exitwave.materials.material import read_materials
 from exitwave.multislice import fourier as fourier_multislice
 from exitwave.multislice.exit_wave import crop_band, exit_wave, smearing_width, stored_points
 from exitwave.specimens.build import Specimen, build_specimen
-from page import PAGE, ROOT, machine, spread, timed, write_section
 
 sys.path.insert(0, str(ROOT / "tests" / "physics"))
 import reference

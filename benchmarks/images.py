@@ -27,9 +27,10 @@ from unittest import mock
 import abtem
 import numpy as np
 import scipy.fft
+from exit_waves import specimens
+from page import PAGE, ROOT, machine, spread, timed, write_section
 from threadpoolctl import threadpool_limits
 
-from exit_waves import specimens
 from exitwave.config import Epochs, Microscope, Multislice, parse_config
 from exitwave.imaging.detector import detector_window, window_mtf
 from exitwave.imaging.focal_series import (
@@ -46,7 +47,6 @@ from exitwave.stages import render
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs
-from page import PAGE, ROOT, machine, spread, timed, write_section
 
 LIMITS = Microscope()
 SIZE = Epochs().image_size_px

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+from page import PAGE, ROOT, machine, spread, write_section
 
 from exitwave.config import Network, parse_config
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.render import render_epoch
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs
-from page import PAGE, ROOT, machine, spread, write_section
 
 BACKENDS = ("tensorflow", "jax")
 WAYS = ("bytes", "netcdf", "batches", "loader", "augmented")

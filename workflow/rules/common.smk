@@ -5,8 +5,9 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from exitwave.config import parse_config
+from exitwave.doctor import submission
 from exitwave.errors import ExitwaveError
-from exitwave.workflow import handover, layout, submission
+from exitwave.workflow import handover, layout
 from exitwave.workflow.rules import Rules
 from exitwave.workflow.specs import ALGORITHM_VERSIONS
 

@@ -24,9 +24,9 @@ from ase.db.sqlite import SQLite3Database
 from ase.io import jsonio
 
 from exitwave.config.constraints import BUILT_IN
+from exitwave.config.sources import missing_source
 from exitwave.errors import ExitwaveError
 from exitwave.materials.monolayers import monolayers
-from exitwave.materials.source import missing_source
 from exitwave.materials.unit_cells import RawCell, UnusableError
 
 _COLUMNS = ["id", "numbers", "positions", "cell", "pbc", "key_value_pairs"]

@@ -28,12 +28,12 @@ from exitwave.materials.manifest import (
     parsed_manifest,
     read_content,
 )
+from exitwave.materials.sample_keys import sample_key
 from exitwave.materials.selection import select_samples
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
 from exitwave.workflow import layout
-from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import (
     catalog_spec,
     evaluate_spec,

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
-from exitwave.materials.source import require_source
+from exitwave.config.sources import require_source
 from exitwave.workflow import layout, specs
 from exitwave.workflow.handover import argument, input_path
 
