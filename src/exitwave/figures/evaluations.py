@@ -143,7 +143,7 @@ def _plot_histograms(samples: pd.DataFrame, output: Path) -> None:
     )
     text = (
         f"Root mean square errors of the reconstructed exit waves of {len(samples)} samples. "
-        "For comparison: the predictions held against the exit waves of other samples (exchanged "
+        "For comparison: the predictions paired with the exit waves of other samples (exchanged "
         "target, the paper's null baseline), an empty image (vacuum), and the true waves folded "
         "with Gaussians of the given standard deviations. Triangles mark the medians, for the "
         f"network {medians}. The axis is logarithmic."
@@ -186,8 +186,8 @@ def plot_comparison(evaluations: Mapping[str, Path], output: Path) -> None:
         both[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.6)
         caption = Caption(
             "Errors of all evaluations",
-            "Root mean square errors of the reconstructed exit waves, one curve an evaluation. "
-            "The dotted curve holds the predictions of all of them against the exit waves of other "
+            "Root mean square errors of the reconstructed exit waves, one curve per evaluation. "
+            "The dotted curve pairs the predictions of all of them with the exit waves of other "
             "samples, the paper's null baseline. Triangles mark the medians. The axis is "
             "logarithmic.",
             "Histograms of the errors of all evaluations.",

@@ -74,7 +74,7 @@ class Specimen:
         Direction of the tilt's axis, from x towards y [degree].
     columns : (n,) array
         Number of the crystal's column that an atom belongs to; -1 outside crystals. Columns are
-        told before the tilt and by the whole crystal, so that those of missing atoms count.
+        determined before the tilt and by the whole crystal, so that those of missing atoms count.
     vacancies : Vacancies
         The atoms that were taken out.
     """

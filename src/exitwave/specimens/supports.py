@@ -31,7 +31,7 @@ Generators = Callable[[str], np.random.Generator]
 
 # Half the c axis of graphite: P. Trucano and R. Chen, Nature 258 (1975) 136.
 GRAPHITE_DISTANCE = 3.35  # [Å]
-_NEW_SHARE = 0.1  # of the trials for amorphous carbon that start anew, see `carbon_network`
+_NEW_SHARE = 0.1  # of the trials for amorphous carbon that start elsewhere, see `carbon_network`
 
 
 def crystal_piece(
