@@ -13,10 +13,10 @@ from evaluation_files import evaluation_spec, flawed, oracle, write_epoch
 from matplotlib.image import imread
 
 from exitwave.errors import ExitwaveError
-from exitwave.figures import argand as plot_argand
 from exitwave.figures import datasets as plot_datasets
-from exitwave.figures import evaluations as plots
-from exitwave.figures import samples as plot_examples
+from exitwave.figures.kinds import argand as plot_argand
+from exitwave.figures.kinds import histograms as plots
+from exitwave.figures.kinds import samples as plot_examples
 from exitwave.figures.style import (
     Caption,
     dose_text,

@@ -10,7 +10,7 @@ from small_dataset import RAW
 
 from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.figures.comparisons import plot_comparison_errors, plot_comparison_example
+from exitwave.figures.kinds.comparison import plot_comparison_errors, plot_comparison_example
 from exitwave.figures.style import read_captions
 from exitwave.scoring.examples import WAYS, ComparisonExample, read_examples_of
 from exitwave.stages.catalog import build_catalog

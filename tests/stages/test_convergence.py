@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.figures import convergence as plot_convergence
+from exitwave.figures.kinds import convergence as plot_convergence
 from exitwave.figures.style import Caption, read_captions, save_figure
 from exitwave.multislice.convergence_study import Settings, comparisons, read_study
 from exitwave.multislice.exit_wave import crop_band

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.figures.ensembles import plot_calibration, plot_disagreement
+from exitwave.figures.kinds.disagreement import plot_calibration, plot_disagreement
 from exitwave.figures.style import read_captions
 from exitwave.scoring.examples import EnsembleExample, read_examples_of
 from exitwave.stages.ensemble import (
@@ -240,8 +240,8 @@ def test_wrong_inputs_end_in_a_sentence(epoch, tmp_path):
 
 def test_stored_networks_are_judged(epoch, tmp_path):
     from exitwave.config import Network
+    from exitwave.networks.architectures.unet import build_network
     from exitwave.networks.trained import save_network
-    from exitwave.networks.unet import build_network
 
     folders = []
     for replica in (0, 1):

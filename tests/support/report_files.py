@@ -10,7 +10,7 @@ import numpy as np
 from crystal_columns import no_vacancies
 from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, write_epoch
 
-from exitwave.figures import evaluations as plots
+from exitwave.figures.kinds import histograms as plots
 from exitwave.files.schemas import EXIT_WAVES
 from exitwave.files.store import StoreWriter
 from exitwave.provenance.attributes import attributes

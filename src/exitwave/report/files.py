@@ -26,7 +26,7 @@ class DatasetFiles:
     epochs : sequence of Path
         Epochs of both sides.
     figures : Path
-        Folder that `exitwave.figures.evaluations.plot_dataset` wrote.
+        Folder that `exitwave.figures.kinds.histograms.plot_dataset` wrote.
     """
 
     label: str

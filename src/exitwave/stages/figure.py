@@ -11,13 +11,13 @@ from pathlib import Path
 
 from exitwave.config import FigureSettings
 from exitwave.errors import ExitwaveError
-from exitwave.figures.argand import plot_argand
-from exitwave.figures.comparisons import plot_comparison_errors, plot_comparison_example
-from exitwave.figures.convergence import plot_convergence
-from exitwave.figures.ensembles import plot_calibration, plot_disagreement
-from exitwave.figures.evaluations import peak_settings, plot_comparison, read_samples
-from exitwave.figures.networks import plot_histories, plot_training_size
-from exitwave.figures.samples import plot_example
+from exitwave.figures.kinds.argand import plot_argand
+from exitwave.figures.kinds.comparison import plot_comparison_errors, plot_comparison_example
+from exitwave.figures.kinds.convergence import plot_convergence
+from exitwave.figures.kinds.disagreement import plot_calibration, plot_disagreement
+from exitwave.figures.kinds.histograms import peak_settings, plot_comparison, read_samples
+from exitwave.figures.kinds.history import plot_histories, plot_training_size
+from exitwave.figures.kinds.samples import plot_example
 from exitwave.figures.style import drawing
 from exitwave.scoring.examples import Example, read_examples
 from exitwave.workflow.specs import FigureSpec, read_spec

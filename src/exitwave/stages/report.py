@@ -115,7 +115,7 @@ def write_report(
     benchmarks : Path
         Folder of Snakemake's benchmarks, ``{rule}/{job}.tsv``.
     comparison : Path, optional
-        Folder that `exitwave.figures.evaluations.plot_comparison` wrote.
+        Folder that `exitwave.figures.kinds.histograms.plot_comparison` wrote.
     studies : (Config, Path), optional
         A configuration and the folder of its results, for figures, ensembles, comparisons and
         the paper's numbers.

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from exitwave.figures import evaluations as plots
+    from exitwave.figures.kinds import histograms as plots
 
     if options.kind == "dataset":
         plots.plot_dataset(options.paths, options.output)

@@ -19,11 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.figures.argand import plot_argand
-from exitwave.figures.convergence import plot_convergence
 from exitwave.figures.datasets import plot_dataset
-from exitwave.figures.networks import plot_histories
-from exitwave.figures.samples import plot_example
+from exitwave.figures.kinds.argand import plot_argand
+from exitwave.figures.kinds.convergence import plot_convergence
+from exitwave.figures.kinds.history import plot_histories
+from exitwave.figures.kinds.samples import plot_example
 from exitwave.figures.style import (
     BLACK,
     BLUE,

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from exitwave.errors import ExitwaveError
-from exitwave.figures.samples import find_faults
+from exitwave.figures.kinds.samples import find_faults
 from exitwave.figures.style import (
     ERROR_COLOURS,
     GREY,

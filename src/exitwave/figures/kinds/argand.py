@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from exitwave.figures.samples import example_peaks
+from exitwave.figures.kinds.samples import example_peaks
 from exitwave.figures.style import (
     GREY,
     SERIES,
