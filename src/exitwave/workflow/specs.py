@@ -314,7 +314,7 @@ def compare_spec(config: Config, comparison: str) -> str:
 def figure_spec(config: Config, figure: str) -> str:
     """Return the spec of a figure: what it shows, and the names that stand in it."""
     entry = config.figures[figure]
-    section = SHOWN[entry.shows]
+    section = SHOWN[entry.shows].section
     sources = getattr(config, section) if section else {}
     datasets = [sources[name].dataset for name in entry.of]
     return FigureSpec(
