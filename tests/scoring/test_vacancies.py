@@ -24,11 +24,11 @@ def specimen_sample(index, **structure):
     missing = specimen.vacancies
     return {
         "atom_number": specimen.numbers,
-        "atom_layer": specimen.layers,
+        "atom_layer": specimen.components,
         "atom_column": specimen.columns,
         "atom_position": specimen.positions,
         "vacancy_number": missing.numbers,
-        "vacancy_layer": missing.layers,
+        "vacancy_layer": missing.components,
         "vacancy_column": missing.columns,
         "vacancy_position": missing.positions,
     }
