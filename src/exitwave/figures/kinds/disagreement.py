@@ -1,35 +1,27 @@
-"""Figures of an ensemble: where its members disagree, and whether they err there.
-
->>> plot_disagreement(Path("results/ensembles/two"), Path("results/figures/fig_8"))
->>> plot_calibration({"two": Path("results/ensembles/two")}, Path("results/figures/calibration"))
-"""
+"""Where the members of an ensemble disagree, as in the paper's Figs. 7 and 8, with error maps."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from exitwave.errors import ExitwaveError
-from exitwave.figures.kinds.samples import find_faults
+from exitwave.figures.faults import find_faults
+from exitwave.figures.order import Order
+from exitwave.figures.reading import read_summary
 from exitwave.figures.style import (
     ERROR_COLOURS,
     GREY,
-    SERIES,
     Caption,
     bare,
     colour_bar,
-    drawing,
     extent,
     formula_text,
     new_figure,
     plain_formula,
-    readable_log,
     robust_limits,
+    rounded,
     save_figure,
     scale_bar,
     show_image,
@@ -48,27 +40,18 @@ REASONS = {
     "spurious": "the sample with most peaks that are not there",
 }
 
-_DASHES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 # Sizes in inches.
 _PANEL, _GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.1, 0.85, 0.62
 
 
-def plot_disagreement(ensemble: Path, output: Path) -> None:
-    """Draw the examples of an ensemble, as in the paper's Figs. 7 and 8, with error maps.
-
-    Parameters
-    ----------
-    ensemble : Path
-        Folder that `exitwave.stages.ensemble.judge_ensemble` wrote.
-    output : Path
-        Folder of the figures, one an example, named for the reason of its choice.
-    """
-    summary = _read_summary(ensemble)
-    settings = read_spec(summary["spec"], EnsembleSpec).ensemble
-    peaks = (settings.peak_threshold, settings.peak_distance_angstrom)
-    with drawing():
-        for example in read_examples_of(EnsembleExample, ensemble):
+def draw(order: Order, output: Path) -> None:
+    """Draw the examples of an ensemble, each named for the reason of its choice."""
+    for source in order.sources:
+        summary = read_summary(source.path / "summary.json")
+        settings = read_spec(summary["spec"], EnsembleSpec).ensemble
+        peaks = (settings.peak_threshold, settings.peak_distance_angstrom)
+        for example in read_examples_of(EnsembleExample, source.path):
             _plot_example(example, summary["members"], peaks, output)
 
 
@@ -143,7 +126,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
         f"disagreement {row['disagreement']:.4f}",
         f"{row['missed_peaks']} of {row['true_peaks']} true peaks missed, "
         f"{row['spurious_peaks']} spurious",
-        f"correlation of the specimen's pixels {_number(row['pixel_correlation'])}",
+        f"correlation of the specimen's pixels {rounded(row['pixel_correlation'])}",
         f"{example.percentile:.0f} % of the samples are worse",
     )
     figure.text(
@@ -154,10 +137,6 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
         color=GREY,
         va="top",
     )
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _caption(example: EnsembleExample, members: int) -> Caption:
@@ -172,126 +151,6 @@ def _caption(example: EnsembleExample, members: int) -> Caption:
         f"that were missed; crosses: the {row['spurious_peaks']} peaks that are not there), the "
         "modulus of the mean's error, and the networks' disagreement, the standard deviation of "
         "their waves, both on one scale. Over the pixels of the specimen and its rim their rank "
-        f"correlation is {_number(row['pixel_correlation'])}.",
+        f"correlation is {rounded(row['pixel_correlation'])}.",
         f"Structure, images, waves, error and disagreement of {formula}.",
     )
-
-
-def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
-    """Draw error against disagreement, of pixels and of samples, as ``calibration``.
-
-    Parameters
-    ----------
-    ensembles : mapping of str to Path
-        Folders that `exitwave.stages.ensemble.judge_ensemble` wrote, by the name in the legend.
-    output : Path
-        Folder of the figure.
-    """
-    with drawing():
-        figure = new_figure(8.6, 4.8)
-        pixels, samples = (figure.add_axes((left, 0.33, 0.4, 0.6)) for left in (0.075, 0.565))
-        told, members, points = [], set(), []
-        for place, (name, folder) in enumerate(ensembles.items()):
-            colour, summary = SERIES[place % len(SERIES)], _read_summary(folder)
-            members.add(int(summary["members"]))
-            bins = _drawable(_read_table(folder / "calibration.csv"), "error")
-            apart, pixel_count = bins["disagreement"], bins["pixels"]
-            pixels.plot(apart, bins["error"], "o-", ms=3, color=colour, label=name)
-            pixels.plot(apart, bins["member_error"], "--", color=colour, lw=0.9)
-            if len(bins):
-                overall = [
-                    np.sqrt(np.average(bins[column] ** 2, weights=pixel_count))
-                    for column in ("disagreement", "error")
-                ]
-                pixels.plot(*overall, "D", ms=7, mfc="white", mec=colour, mew=1.4, zorder=4)
-            rows = _drawable(_read_table(folder / "samples.csv"), "rmse")
-            correlation = _number(summary["sample_correlation"])
-            label = f"{name}: rank correlation {correlation}"
-            looks = {"ms": 4, "color": colour, "label": label}
-            points += samples.plot(rows["disagreement"], rows["rmse"], ".", **looks)
-            told.append(_told(name, summary))
-        for axes, title in ((pixels, "a   Pixels of all samples"), (samples, "b   Samples")):
-            axes.set(xscale="log", yscale="log", xlabel="disagreement s, rms")
-            axes.set_title(title, loc="left")
-            _draw_expectations(axes, sorted(members))
-        pixels.set_ylabel("error, rms")
-        samples.set_ylabel("RMSE of the mean")
-        pixels.plot([], [], "--", color=GREY, lw=0.9, label="error of a member")
-        pixels.plot([], [], "D", ms=6, mfc="white", mec=GREY, mew=1.2, label="all pixels")
-        # Below, where they hide no points; the lines are the same in both.
-        below = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.19)}
-        pixels.legend(ncol=2, handlelength=2.6, **below)
-        samples.legend(handles=points, **below)
-        text = (
-            "Root mean square error of the mean of the networks' waves against their "
-            "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels; "
-            "dashed, the error of a single network; diamond, all pixels together. (b) One point a "
-            "sample. If the errors of the networks were independent, a single one would be off by "
-            "the disagreement (thin line, 1:1) and the mean of n by 1/√n of it (broken lines). A "
-            "diamond above its line tells of errors that the networks have in common, which no "
-            "disagreement shows. The curves of few networks lie above the lines at small "
-            "disagreement in any case, since two that err may agree by chance. "
-            f"{'; '.join(told)}."
-        )
-        caption = Caption(
-            "Does disagreement tell errors?", text, "Error of the mean against disagreement."
-        )
-        save_figure(figure, output, "calibration", caption)
-
-
-def _drawable(table: pd.DataFrame, error: str) -> pd.DataFrame:
-    """The rows that logarithmic axes can show."""
-    return table[(table["disagreement"] > 0) & (table[error] > 0)]
-
-
-def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
-    """Draw the lines of independent errors, of one network and of the means of so many."""
-    if not np.isfinite(axes.dataLim.minposx):
-        # Networks that agree everywhere leave nothing to draw.
-        axes.set(xlim=(1e-3, 1), ylim=(1e-3, 1))
-    line = np.array(axes.get_xlim())
-    low, high = axes.get_ylim()
-    # Far below the points the lines tell no more, and would press the points to the upper edge.
-    low = min(low, max(float(line[0]) / max(members) ** 0.5, low / 30))
-    limits = tuple(line), (low, max(high, float(line[1])))
-    axes.plot(line, line, color=GREY, lw=0.7, zorder=1, label="1:1")
-    for place, number in enumerate(members):
-        look = {"ls": _DASHES[place % len(_DASHES)], "color": GREY, "lw": 1.1, "zorder": 1}
-        axes.plot(line, line / number**0.5, label=f"s / √{number}, independent errors", **look)
-    axes.set(xlim=limits[0], ylim=limits[1])
-    for axis in (axes.xaxis, axes.yaxis):
-        readable_log(axes, axis)
-
-
-def _told(name: str, summary: Mapping[str, Any]) -> str:
-    share = f"{100 * summary['worst_share']:.0f} %"
-    caught = summary["worst_caught"]
-    caught = "an unknown share" if caught is None else f"{100 * caught:.0f} %"
-    return (
-        f"{name}: rank correlation {_number(summary['pixel_correlation'])} over the pixels of a "
-        f"specimen (median) and {_number(summary['sample_correlation'])} over "
-        f"{summary['samples']} samples; of the worst {share} of a specimen's pixels {caught} are "
-        f"among those {share} with most disagreement; error over disagreement "
-        f"{_number(summary['error_over_disagreement'])}, "
-        f"{summary['independent_errors']:.2f} if independent"
-    )
-
-
-def _read_summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    return summary
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> ExitwaveError:
-    return ExitwaveError(f"{path} cannot be read ({error}); run snakemake again to make it.")
