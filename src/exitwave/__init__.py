@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from exitwave.errors import ExitwaveError, SpecimenError
 
 if TYPE_CHECKING:
-    from exitwave.files.store import open_epoch, open_exit_waves
     from exitwave.networks.trained import load_network
+    from exitwave.samples.labelled import open_epoch, open_exit_waves
 else:
     # Imported when they are asked for: NetCDF and NumPy take longer than `exitwave --help` may.
     _MODULES = {
         "load_network": "exitwave.networks.trained",
-        "open_epoch": "exitwave.files.store",
-        "open_exit_waves": "exitwave.files.store",
+        "open_epoch": "exitwave.samples.labelled",
+        "open_exit_waves": "exitwave.samples.labelled",
     }
 
     def __getattr__(name: str) -> object:

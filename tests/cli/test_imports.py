@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import exitwave
-import exitwave.files.store
 import exitwave.networks.trained
+import exitwave.samples.labelled
 from exitwave.cli import name, stages, tools
 
 SLOW = (
@@ -59,8 +59,8 @@ def test_nothing_slow_is_imported_early(code):
 
 def test_the_package_imports_what_it_is_asked_for():
     assert loaded("import exitwave\nexitwave.open_epoch") >= {"netCDF4", "numpy"}
-    assert exitwave.open_epoch is exitwave.files.store.open_epoch
-    assert exitwave.open_exit_waves is exitwave.files.store.open_exit_waves
+    assert exitwave.open_epoch is exitwave.samples.labelled.open_epoch
+    assert exitwave.open_exit_waves is exitwave.samples.labelled.open_exit_waves
     assert exitwave.load_network is exitwave.networks.trained.load_network
 
 

@@ -10,7 +10,9 @@ from exitwave.config import parse_config
 from exitwave.config.mtf_curve import read_mtf_curve
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import plot_dataset
-from exitwave.files.store import StoreReader, check_store
+from exitwave.files.checks import check_store
+from exitwave.files.reader import StoreReader
+from exitwave.samples import EPOCH
 from exitwave.stages.render import render_epoch
 from exitwave.workflow import specs
 
@@ -130,7 +132,7 @@ def test_the_store_says_that_the_formula_had_no_part(path, tmp_path):
         epoch = tmp_path / f"{name}.nc"
         spec = specs.render_spec(settings, "small", 2, "training", 0)
         render_epoch(spec, [store], epoch)
-        check_store(epoch, "epoch")
+        check_store(epoch, EPOCH)
         with StoreReader(epoch) as reader:
             columns[name] = {
                 key: reader.column(key) for key in ("mtf_c1", "mtf_c2", "mtf_c3", "dose", "defocus")

@@ -6,8 +6,8 @@ import os
 import pytest
 from small_dataset import configuration
 
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
-from exitwave.files.store import StoreReader
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs

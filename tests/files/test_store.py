@@ -10,14 +10,11 @@ from crystal_columns import vacancies
 
 import exitwave
 from exitwave.errors import ExitwaveError
-from exitwave.files.schemas import EPOCH, EXIT_WAVES
-from exitwave.files.store import (
-    StoreReader,
-    StoreWriter,
-    check_store,
-    content_digest,
-)
+from exitwave.files.checks import check_store, content_digest
+from exitwave.files.reader import StoreReader
+from exitwave.files.writer import StoreWriter
 from exitwave.provenance import attributes as provenance
+from exitwave.samples import EPOCH, EXIT_WAVES
 
 SIZE = 16
 
@@ -69,7 +66,7 @@ def test_what_was_written_is_read(tmp_path, places, at_once):
 
 
 def test_a_reader_of_one_sample_need_not_read_nor_keep_the_atoms_of_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("exitwave.files.store._ATOMS_IN_CHUNK", 4)
+    monkeypatch.setattr("exitwave.files.writer._ATOMS_IN_CHUNK", 4)
     with StoreReader(write(tmp_path / "a.nc")) as reader:
         assert reader.sizes["atom"] == 6
         assert reader._file["atom_position"].chunking() == [4, 3]
@@ -80,7 +77,7 @@ def test_a_reader_of_one_sample_need_not_read_nor_keep_the_atoms_of_all(tmp_path
 
 
 def test_readers_of_one_file_share_a_handle_until_the_last_is_closed(tmp_path):
-    """HDF5 would crash, see `exitwave.files.store.open_file`."""
+    """HDF5 would crash, see `exitwave.files.handles.open_file`."""
     path = write(tmp_path / "a.nc")
     first, second = StoreReader(path), StoreReader(path)
     for _ in range(3):
@@ -202,7 +199,7 @@ def test_a_file_of_another_kind_is_named(tmp_path):
     with pytest.raises(ExitwaveError, match="no NetCDF file"):
         check_store(tmp_path / "text.nc")
     with pytest.raises(ExitwaveError, match="holds exit_waves, but epoch was expected"):
-        check_store(write(tmp_path / "a.nc"), EPOCH.kind)
+        check_store(write(tmp_path / "a.nc"), EPOCH)
 
 
 def _run_with_small_files(function):

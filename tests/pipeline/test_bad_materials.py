@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.db import connect
 from factory import TINY, Factory, exitwave
 
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.materials.monolayers import monolayers
 
 GOOD = 195

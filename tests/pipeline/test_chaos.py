@@ -23,8 +23,9 @@ import psutil
 import pytest
 from factory import TINY, Factory, executed
 
+from exitwave.files.checks import content_digest
 from exitwave.files.journal import Journal
-from exitwave.files.store import StoreReader, content_digest
+from exitwave.files.reader import StoreReader
 
 KILLS = int(os.environ.get("EXITWAVE_CHAOS_KILLS", "3"))
 SEED = int(os.environ.get("EXITWAVE_CHAOS_SEED", "1"))

@@ -10,7 +10,7 @@ from factory import exitwave
 from rocrate.rocrate import ROCrate
 
 import exitwave as package
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 
 pytestmark = pytest.mark.timeout(1500)
 

@@ -12,7 +12,8 @@ import pytest
 from factory import EXITWAVE, ROOT, TINY, Factory, executed, exitwave, write_database
 
 from exitwave.config import parse_config
-from exitwave.files.store import StoreReader, content_digest
+from exitwave.files.checks import content_digest
+from exitwave.files.reader import StoreReader
 from exitwave.materials.monolayers import monolayers
 from exitwave.workflow import specs
 

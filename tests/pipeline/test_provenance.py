@@ -12,7 +12,7 @@ from factory import TINY
 
 from exitwave.cli import main
 from exitwave.config import parse_config
-from exitwave.files.store import content_digest
+from exitwave.files.checks import content_digest
 from exitwave.materials.monolayers import monolayers
 from exitwave.provenance.inputs import of_file
 from exitwave.stages.catalog import build_catalog

@@ -13,8 +13,9 @@ import pytest
 import yaml
 from factory import EXITWAVE, ROOT, Factory, executed, write_database
 
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.materials.monolayers import monolayers
+from exitwave.tasks.progress import read_progress
 from exitwave.workflow.specs import ALGORITHM_VERSIONS
 
 pytestmark = pytest.mark.timeout(900)
@@ -125,6 +126,26 @@ def factory(finished, tmp_path):
 
 def test_nothing_was_written_to_the_home_folder(finished):
     assert list(finished.home.iterdir()) == []
+
+
+def test_each_job_has_said_to_the_end_how_far_it_is(finished):
+    jobs = {}
+    for path in finished.results.glob("logs/*/*.json"):
+        job = read_progress(path)
+        assert path.with_suffix(".log").exists()
+        assert (job.state, job.failed) == ("done", 0), path
+        jobs.setdefault(job.stage, []).append(job)
+    assert {stage: len(found) for stage, found in jobs.items()} == {
+        "catalog": 1,
+        "simulate": len(finished.shards()),
+        "render": 3,
+        "train": 1,
+        "evaluate": 1,
+    }
+    assert sum(job.done for job in jobs["simulate"]) == SAMPLES
+    for job in (*jobs["simulate"], *jobs["render"], *jobs["evaluate"]):
+        assert job.done == job.total
+    assert jobs["train"][0].training.epoch == 2
 
 
 def test_nothing_changed_but_cores_profile_and_the_study_beside(factory):

@@ -31,9 +31,9 @@ from transform_counter import Transform, count_transforms, points
 
 from exitwave.config import Config, Multislice
 from exitwave.files.journal import Journal
-from exitwave.files.schemas import EPOCH
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
-from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.files.writer import StoreWriter
 from exitwave.imaging import focal_series as imaging
 from exitwave.imaging.detector import detector_window
 from exitwave.imaging.focal_series import render_series
@@ -45,6 +45,7 @@ from exitwave.multislice.exit_wave import exit_wave, smearing_width
 from exitwave.multislice.thermal import thermal_exit_wave
 from exitwave.provenance import attributes as provenance
 from exitwave.runs.plan import plan
+from exitwave.samples import EPOCH
 from exitwave.specimens.build import Specimen
 from exitwave.stages import render, simulate
 from exitwave.stages.simulate import simulate_exit_waves
@@ -591,9 +592,10 @@ def watched(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, variable: st
     function, living = getattr(owner, name), Living()
 
     def watching(*arguments: Any) -> Any:
-        sample = function(*arguments)
-        living.watch(sample[variable])
-        return sample
+        given = function(*arguments)
+        sample = getattr(given, "sample", given)
+        living.watch(sample[variable] if isinstance(sample, dict) else getattr(sample, variable))
+        return given
 
     monkeypatch.setattr(owner, name, watching)
     return living

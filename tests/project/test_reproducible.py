@@ -3,7 +3,8 @@
 import pytest
 from small_dataset import configuration
 
-from exitwave.files.store import StoreReader, content_digest
+from exitwave.files.checks import content_digest
+from exitwave.files.reader import StoreReader
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.render import render_epoch
 from exitwave.stages.simulate import simulate_exit_waves

@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 from report_files import FAILED, ReportFiles, write_files
 
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
-from exitwave.report.blocks import Cell, Table, anchor, byte_size, count, duration
+from exitwave.report.blocks import Cell, Table, anchor, byte_size, count
 from exitwave.report.costs import cost_table
 from exitwave.stages.report import write_report
+from exitwave.tasks.progress import JobProgress
 
 VOID = {"meta", "img", "br", "link", "hr"}
 
@@ -150,6 +152,22 @@ def test_cost_is_summed_by_rule(files: ReportFiles) -> None:
         ["simulate", "2", "1 h 40 min", "1 h 06 min", "3 h 15 min", "1.57 GB"],
         ["all", "3", "1 h 40 min", "1 h 06 min", "3 h 15 min", "1.57 GB"],
     ]
+
+
+def test_the_speed_of_jobs_stands_in_the_table_of_costs(files: ReportFiles, tmp_path: Path) -> None:
+    for number, state in enumerate(["done", "done", "done", "failed"]):
+        job = JobProgress(1, "simulate", f"flakes.{number}", state, 0, 9, samples_per_second=number)
+        path = tmp_path / f"simulate/flakes.{number}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(dataclasses.asdict(job)))
+    table = cost_table(files.benchmarks, tmp_path)
+    assert table is not None
+    assert table.head[-1] == "samples per second"
+    last = [row[-1] for row in table.rows]
+    assert [cell.text for cell in last if isinstance(cell, Cell)] == ["–", "1.5", "–"]
+    without = cost_table(files.benchmarks, tmp_path / "none")
+    assert without is not None
+    assert len(without.head) == 6
 
 
 def test_a_report_without_networks(files: ReportFiles, tmp_path: Path) -> None:

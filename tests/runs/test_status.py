@@ -1,8 +1,9 @@
 """How far a run is, from real files: nothing yet, in the middle, failed, finished."""
 
+import dataclasses
 import json
-import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,38 +14,30 @@ from small_dataset import RAW, configuration
 
 from exitwave.config import parse_config
 from exitwave.files.journal import count_samples
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
-from exitwave.files.store import StoreReader
 from exitwave.materials.manifest import read_manifest
 from exitwave.networks.checkpoints import EpochRecord
-from exitwave.runs.progress import dataset_progress, network_progress
+from exitwave.runs.progress import Moment, dataset_progress, network_progress
 from exitwave.runs.snakemake_log import newest_run, read_run
 from exitwave.runs.status import status_text
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
-from exitwave.workflow import specs
+from exitwave.tasks.progress import FailedSample, JobProgress, TrainedEpochs
+from exitwave.workflow import layout, specs
 
 FOURIER = {**RAW["datasets"]["small"]["multislice"], "method": "fourier"}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A data set of some shards, the first of which is simulated, with its log."""
+    """A data set of some shards, the first of which is simulated."""
     folder = tmp_path_factory.mktemp("run")
     config = configuration(shards=8, multislice=FOURIER)
     build_catalog(specs.catalog_spec(config, "small"), folder / "results/small/catalog")
     spec = specs.simulate_spec(config, "small")
     first, *_ = sorted((folder / "results/small/catalog/shards").glob("*.json"))
-    log = folder / f"results/logs/simulate/small.{first.stem}.log"
-    log.parent.mkdir(parents=True)
-    handler = logging.FileHandler(log)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("exitwave")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
     simulate_exit_waves(spec, first, folder / f"results/small/exit_waves/{first.stem}.nc")
-    logger.removeHandler(handler)
-    handler.close()
     return folder, spec
 
 
@@ -62,6 +55,19 @@ def interrupted(folder, spec, manifest, samples):
     return journal.path
 
 
+def say(results, stage, *names, state="running", ago=0.0, **values):
+    """Write what a job says of itself, so long ago [s], and an older log; return the log."""
+    path = results / layout.progress(stage, *names)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    then = time.time() - ago
+    job = JobProgress(1, stage, path.stem, state, then, then, **values)
+    path.write_text(json.dumps(dataclasses.asdict(job)))
+    log = path.with_suffix(".log")
+    log.write_text("10:00:00 a line that means nothing to a program\n")
+    os.utime(log, (1, 1))
+    return log
+
+
 def test_nothing_yet(tmp_path):
     assert "nothing yet" in status_text(tmp_path / "results")
     (tmp_path / "results").mkdir()
@@ -74,47 +80,71 @@ def test_done_running_failed_stopped_and_waiting(made):
     results = folder / "results"
     sizes = [len(read_manifest(path).samples) for path in shards(folder)]
     journal = interrupted(folder, spec, second, 1)
-    log = results / f"logs/simulate/small.{second.stem}.log"
-    log.write_text(
-        "10:00:00 MoS2-0123456789ab, sample 1 failed: no atom is left\n"
-        "10:00:10 small/001: 20 of 60 samples (1 failed), 0.17 a second, 234 s left\n"
-    )
-    failing = results / f"logs/simulate/small.{third.stem}.log"
+    counted = {"total": 60, "done": 1, "failed": 1, "samples_per_second": 0.17}
+    lost = (FailedSample("MoS2-0123456789ab", 1, "no atom is left"),)
+    say(results, "simulate", "small", second.stem, failed_samples=lost, **counted)
+    failing = say(results, "simulate", "small", third.stem, state="failed", error="Full.")
     failing.write_text("10:00:00 begun\nexitwave: The disk is full.\n")
-    os.utime(failing, (1, 1))
-    progress = dataset_progress(results, "small", None, time.time())
+    progress = dataset_progress(results, "small", Moment(time.time()))
     states = [shard.state for shard in progress.shards]
     assert states == ["done", "running", "failed", "waiting"][: len(states)]
     assert [shard.samples for shard in progress.shards] == sizes
     assert [shard.finished for shard in progress.shards][:3] == [sizes[0], 1, 0]
-    assert progress.samples_per_hour == pytest.approx(3600 * 40 / 234)
+    assert progress.samples_per_hour == pytest.approx(3600 * 0.17)
     assert progress.samples_left == sum(sizes[1:]) - 2
 
     text = status_text(results)
     assert f"1 done, 1 running, 1 failed, {len(sizes) - 3} waiting (of {len(sizes)})" in text
     assert f"{sizes[0] + 1} of 10 done" in text
-    assert "615 an hour" in text
+    assert "612 an hour" in text
     assert "small: MoS2-0123456789ab, 1 sample: no atom is left" in text
     assert "| exitwave: The disk is full." in text
 
     # A job that says nothing yet takes the speed of those that are done.
-    log.write_text("")
+    say(results, "simulate", "small", second.stem)
     benchmark = results / f"benchmarks/simulate/small.{first.stem}.tsv"
     benchmark.parent.mkdir(parents=True, exist_ok=True)
     benchmark.write_text(f"s\th:m:s\n{2.0 * sizes[0]}\t0:00:08\n")
-    assert dataset_progress(results, "small", None, time.time()).samples_per_hour == 1800
+    assert dataset_progress(results, "small", Moment(time.time())).samples_per_hour == 1800
 
-    for path in (journal, log):
-        os.utime(path, (time.time() - 7200,) * 2)
+    # One that says nothing any more was killed.
+    os.utime(journal, (time.time() - 7200,) * 2)
+    say(results, "simulate", "small", second.stem, ago=7200, **counted)
     assert "1 done, 1 failed, 1 stopped" in status_text(results)
+    assert "an hour" not in status_text(results)
     # What is half written is not there; what is torn is not counted.
     with journal.open("r+b") as file:
         file.truncate(journal.stat().st_size - 1)
     summary = results / f"small/exit_waves/{first.stem}.json"
     whole = summary.read_text()
     summary.write_text(whole[:20])
+    (results / layout.progress("simulate", "small", second.stem)).write_text("{")
     assert "0 of 10 done" in status_text(results)
     summary.write_text(whole)
+    journal.unlink()
+    shutil.rmtree(results / "logs")
+
+
+def test_results_from_before_jobs_said_how_far_they_are(made):
+    folder, spec = made
+    results = folder / "results"
+    sizes = [len(read_manifest(path).samples) for path in shards(folder)]
+    journal = interrupted(folder, spec, shards(folder)[1], 1)
+    text = status_text(results)
+    assert f"1 done, 1 running, {len(sizes) - 2} waiting (of {len(sizes)})" in text
+    assert f"{sizes[0] + 1} of 10 done" in text
+    os.utime(journal, (time.time() - 7200,) * 2)
+    assert f"1 done, 1 stopped, {len(sizes) - 2} waiting" in status_text(results)
+    journal.unlink()
+
+
+def test_a_shard_whose_store_is_gone_is_no_longer_done(made):
+    folder, _ = made
+    second = shards(folder)[1].stem
+    say(folder / "results", "simulate", "small", second, state="done", ago=7200, total=9, done=9)
+    shard = dataset_progress(folder / "results", "small", Moment(time.time())).shards[1]
+    assert (shard.state, shard.finished) == ("stopped", 0)
+    shutil.rmtree(folder / "results/logs")
 
 
 def test_a_journal_is_counted_while_it_is_written(made, tmp_path):
@@ -146,7 +176,7 @@ def test_training_evaluation_and_report(tmp_path):
     assert "unet: epoch 5 of 20, loss 1.000e-01, val_loss 6.000e-01, 15 min left" in text
     (folder / "training.json").write_text(json.dumps({"epochs": 20, "loss": 0.1}))
     (folder / "model.keras").touch()
-    assert network_progress(folder).done
+    assert network_progress(folder, Moment(time.time())).state == "done"
 
     epoch = results / "small/epochs/3_images/training/00.nc"
     epoch.parent.mkdir(parents=True)
@@ -160,6 +190,68 @@ def test_training_evaluation_and_report(tmp_path):
     assert "epochs    3_images/training 1\n" in status_text(results)
     assert "unet on small: 7 samples, done" in text
     assert "report.html" in text
+
+
+def test_a_job_that_could_not_say_that_it_failed_failed_all_the_same(made):
+    folder, _ = made
+    results, second = folder / "results", shards(folder)[1].stem
+    say(results, "simulate", "small", second)
+    log = say(results, "render", "small", "3_images", "training", "00", total=9)
+    assert "jobs under way" in status_text(results)
+    lines = [
+        "rule a:",
+        "    jobid: 8",
+        "Error in rule a:",
+        "    jobid: 8",
+        f"    log: results/logs/simulate/small.{second}.log, results/logs/render/{log.name}",
+    ]
+    (folder / ".snakemake/log").mkdir(parents=True)
+    (folder / ".snakemake/log/2026.snakemake.log").write_text("\n".join(lines))
+    text = status_text(results)
+    assert "1 done, 1 failed" in text
+    assert "jobs under way" not in text
+    for name in ("results/logs", ".snakemake"):
+        shutil.rmtree(folder / name)
+
+
+def test_training_by_what_its_job_says(tmp_path):
+    results = tmp_path / "results"
+    folder = results / "networks/unet"
+    folder.mkdir(parents=True)
+    say(results, "train", "unet", ago=86400)
+    # Nobody knows how long the first epoch takes.
+    assert "unet: no epoch finished yet\n" in status_text(results) + "\n"
+    epochs = TrainedEpochs(5, 20, 0.1, 0.6, 3600.0)
+    say(results, "train", "unet", ago=3 * 3600 - 60, training=epochs)
+    text = status_text(results)
+    assert "unet: epoch 5 of 20, loss 1.000e-01, val_loss 6.000e-01, 15.0 h left" in text
+    say(results, "train", "unet", ago=3 * 3600 + 60, training=epochs)
+    assert "val_loss 6.000e-01, stopped" in status_text(results)
+    say(results, "train", "unet", state="failed", training=epochs).write_text("1\n2\n")
+    text = status_text(results)
+    assert "val_loss 6.000e-01, failed" in text
+    assert "unet.log" in text
+    assert "    | 2" in text
+
+
+def test_jobs_under_way(tmp_path):
+    results = tmp_path / "results"
+    counted = {"total": 60, "done": 19, "failed": 1, "seconds_left": 600.0}
+    say(results, "render", "mos2", "3_images", "training", "04", **counted)
+    say(results, "evaluate", "unet", "mos2", **counted, ago=7200)
+    say(results, "compare", "long")
+    say(results, "convergence", state="done", **counted)
+    # Not yet renamed.
+    unfinished = results / "logs/render/.tmp_mos2.json"
+    unfinished.write_text((results / "logs/compare/long.json").read_text())
+    text = status_text(results).partition("\njobs under way\n")[2]
+    assert text.splitlines() == [
+        "  compare long: begun",
+        "  render mos2.3_images.training.04: 20 of 60 samples, 10 min left",
+    ]
+    for number in range(20):
+        say(results, "render", "mos2", "3_images", "training", str(number), **counted)
+    assert "  and 12 more" in status_text(results)
 
 
 SNAKEFILE = """

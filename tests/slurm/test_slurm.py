@@ -20,7 +20,7 @@ import yaml
 from cluster import CPU_NODES, MEGABYTES, run
 from factory import EXITWAVE, ROOT, TINY, Factory, exitwave
 
-from exitwave.files.store import content_digest
+from exitwave.files.checks import content_digest
 
 SITE = {
     "cpu_partition": "cpu",

@@ -102,7 +102,7 @@ def test_a_blind_network_has_the_error_of_vacuum(done):
 
 
 def test_the_network_gets_the_first_the_middle_and_the_last_image(epoch, tmp_path):
-    from exitwave.files.store import StoreReader
+    from exitwave.files.reader import StoreReader
 
     recorder = Recorder()
     compared(epoch, tmp_path, recorder, iterations=1)

@@ -13,7 +13,7 @@ import pytest
 from evaluation_files import evaluation_spec, flawed, oracle, write_epoch
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.scoring.examples import read_examples
 from exitwave.scoring.metrics import blurred
 from exitwave.scoring.validation_samples import IDENTITY_COLUMNS, Predictor, percentile_rank

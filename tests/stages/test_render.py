@@ -7,7 +7,10 @@ import pytest
 from small_dataset import configuration, make_exit_waves
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.store import StoreReader, StoreWriter, check_store, content_digest
+from exitwave.files.checks import check_store, content_digest
+from exitwave.files.reader import StoreReader
+from exitwave.files.writer import StoreWriter
+from exitwave.samples import EPOCH
 from exitwave.stages.render import render_epoch
 from exitwave.workflow import specs
 
@@ -20,7 +23,7 @@ def store(tmp_path_factory):
 def render(store, path, images=3, split="training", epoch=0, workers=1, config=None):
     spec = specs.render_spec(config or configuration(), "small", images, split, epoch)
     render_epoch(spec, [store], path, workers)
-    check_store(path, "epoch")
+    check_store(path, EPOCH)
     return path
 
 

@@ -12,8 +12,10 @@ import pytest
 from small_dataset import configuration, make_catalog, make_exit_waves
 
 from exitwave.errors import ExitwaveError, SpecimenError
+from exitwave.files.checks import check_store, content_digest
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
-from exitwave.files.store import StoreReader, check_store, content_digest
+from exitwave.samples import EXIT_WAVES
 from exitwave.stages import simulate
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs
@@ -29,7 +31,7 @@ def reference(tmp_path_factory):
 
 
 def test_a_shard_is_a_checked_store_with_a_summary(reference):
-    check_store(reference, "exit_waves")
+    check_store(reference, EXIT_WAVES)
     summary = json.loads(reference.with_suffix(".json").read_text())
     assert summary["samples"] == SAMPLES
     assert summary["failed"] == []

@@ -25,6 +25,7 @@ from exitwave.networks.checkpoints import Checkpoints, EpochRecord
 from exitwave.networks.trained import load_network, predict_waves
 from exitwave.stages import train
 from exitwave.stages.train import train_network
+from exitwave.tasks.progress import Progress, read_progress
 from exitwave.workflow.specs import train_spec
 
 RUN = "import sys, exitwave.cli; sys.exit(exitwave.cli.main(sys.argv[1:]))"
@@ -150,6 +151,28 @@ def test_progress_is_a_line_an_epoch(data, tmp_path, caplog, capfd):
     assert "samples/s, waiting for data" in lines[0]
     assert "left" in lines[0]
     assert capfd.readouterr().out == ""
+
+
+def test_a_training_says_how_far_it_is_also_when_it_goes_on(data, tmp_path, monkeypatch):
+    path, output = tmp_path / "tiny.json", tmp_path / "tiny"
+    stop_after(monkeypatch, 2)
+    with pytest.raises(Killed), Progress(path, "train", "tiny"):
+        train_network(make_spec(), **data, output=output)
+    monkeypatch.undo()
+    found = read_progress(path)
+    assert (found.state, found.error) == ("failed", "Killed: ")
+    assert (found.done, found.total) == (2, 4)
+    with Progress(path, "train", "tiny"):
+        train_network(make_spec(), **data, output=output)
+    found = read_progress(path)
+    assert (found.state, found.done, found.total, found.error) == ("done", 4, 4, "")
+    last = history(output)[-1]
+    assert found.training.epoch == found.training.epochs == 4
+    assert found.training.loss == float(last["loss"])
+    assert found.training.val_loss == float(last["val_loss"])
+    seconds = [float(row["seconds"]) for row in history(output)]
+    assert found.training.seconds_per_epoch == pytest.approx(np.median(seconds))
+    assert found.samples_per_second > 0
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import numpy as np
 from crystal_columns import no_vacancies
 from numpy.typing import NDArray
 
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreWriter
+from exitwave.files.writer import StoreWriter
 from exitwave.provenance.attributes import attributes
+from exitwave.samples import EPOCH
 
 SAMPLING = 0.2
 

@@ -12,9 +12,10 @@ from crystal_columns import no_vacancies
 from numpy.typing import NDArray
 
 from exitwave.config import parse_config
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.files.reader import StoreReader
+from exitwave.files.writer import StoreWriter
 from exitwave.provenance.attributes import attributes
+from exitwave.samples import EPOCH
 from exitwave.scoring.validation_samples import Predictor
 from exitwave.workflow.specs import evaluate_spec, render_spec
 

@@ -12,9 +12,9 @@ from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, 
 
 from exitwave.figures.order import Source
 from exitwave.figures.plots import draw_set
-from exitwave.files.schemas import EXIT_WAVES
-from exitwave.files.store import StoreWriter
+from exitwave.files.writer import StoreWriter
 from exitwave.provenance.attributes import attributes
+from exitwave.samples import EXIT_WAVES
 from exitwave.stages.evaluate import evaluate_predictions
 from exitwave.stages.report import DatasetFiles, EvaluationFiles, NetworkFiles
 

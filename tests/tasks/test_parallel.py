@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from exitwave.errors import ExitwaveError
-from exitwave.tasks.parallel import ahead, map_tasks
+from exitwave.tasks.parallel import map_tasks, prefetch
 
 
 def work(task):
@@ -77,11 +77,11 @@ def test_items_that_are_made_ahead_keep_their_order_and_their_error():
         yield from range(3)
         raise ValueError("the fourth")
 
-    made = ahead(items())
+    made = prefetch(items())
     assert [next(made) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="the fourth"):
         next(made)
-    assert list(ahead([])) == []
+    assert list(prefetch([])) == []
 
 
 def test_memory_that_runs_out_costs_only_its_task():

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("exitwave").setLevel(logging.INFO)
     try:
         options = _parser().parse_args(arguments)
-        with _only_writer(options):
+        with _only_writer(options), _progress(options):
             status: int | None = options.run(options)
     except ExitwaveError as error:
         print(f"exitwave: {error}", file=sys.stderr)
@@ -70,6 +70,20 @@ def _only_writer(options: argparse.Namespace) -> contextlib.AbstractContextManag
     return one_writer(options.output)
 
 
+def _progress(options: argparse.Namespace) -> contextlib.AbstractContextManager[object]:
+    """Return the progress of a job; it says also how the job fails, and begins before its imports.
+
+    Its file lies in the folder of the results. Made by hand anywhere else, a result has none.
+    """
+    if not hasattr(options, "output"):
+        return contextlib.nullcontext()
+    from exitwave.tasks.progress import Progress
+    from exitwave.workflow.layout import progress_of
+
+    path = progress_of(options.command, options.output)
+    return Progress() if path is None else Progress(path, options.command, path.stem)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="exitwave",
@@ -78,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"exitwave {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     for command in (*stages.COMMANDS, *tools.COMMANDS):
         added = commands.add_parser(name(command), help=command.HELP, description=command.HELP)
         command.add_arguments(added)

@@ -32,8 +32,8 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
+from exitwave.samples import EPOCH, EpochSample
 
 SHEET_SAMPLES = 6
 
@@ -99,7 +99,7 @@ def plot_dataset(epochs: Sequence[Path], output: Path) -> None:
         Where there are no samples.
     """
     with contextlib.ExitStack() as stack:
-        readers = [stack.enter_context(StoreReader(path, EPOCH.kind)) for path in epochs]
+        readers = [stack.enter_context(StoreReader(path, EPOCH)) for path in epochs]
         if not readers or not len(readers[0]):
             raise ExitwaveError("There is no sample to draw; give epochs that hold some.")
         with drawing():
@@ -122,8 +122,11 @@ def sheet_places(materials: Sequence[str], count: int) -> list[int]:
 
 def _plot_samples(reader: StoreReader, output: Path) -> None:
     materials = [str(name) for name in reader.column("material")]
-    samples = [reader.read(place) for place in sheet_places(materials, SHEET_SAMPLES)]
-    waves = [sample["exit_wave"][..., 0] + 1j * sample["exit_wave"][..., 1] for sample in samples]
+    samples = [
+        EpochSample.from_values(reader.read(place))
+        for place in sheet_places(materials, SHEET_SAMPLES)
+    ]
+    waves = [sample.wave for sample in samples]
     width = _LEFT + len(samples) * (_PANEL + _GAP) + 0.1
     height = _TOP + 4 * _PANEL + 3 * _GAP + _BOTTOM
     figure = new_figure(width, height)
@@ -132,13 +135,12 @@ def _plot_samples(reader: StoreReader, output: Path) -> None:
     for column, (sample, wave) in enumerate(zip(samples, waves, strict=True)):
         left = _LEFT + column * (_PANEL + _GAP)
         axes = [_place(figure, left, row) for row in range(4)]
-        sampling, image = float(sample["sampling"]), sample["image"][..., 0]
-        show_structure(
-            axes[0], sample["atom_number"], sample["atom_position"], wave.shape, sampling
-        )
-        axes[0].set_title(formula_text(str(sample["formula"])), pad=15, fontweight="bold")
+        sampling, image = sample.sampling, sample.image[..., 0]
+        show_structure(axes[0], sample.atoms.numbers, sample.atoms.positions, wave.shape, sampling)
+        axes[0].set_title(formula_text(sample.identity.formula), pad=15, fontweight="bold")
         drawn["image"] = show_image(axes[1], image, sampling, robust_limits(image))
-        _note(axes[1], f"Δf = {signed(sample['defocus'][0])} Å\n{dose_text(float(sample['dose']))}")
+        drawn_for = sample.microscope
+        _note(axes[1], f"Δf = {signed(drawn_for.defocus[0])} Å\n{dose_text(drawn_for.dose)}")
         show_wave(axes[2], wave.real - 1, sampling, limit)
         drawn["wave"] = show_wave(axes[3], wave.imag, sampling, limit)
         if column == 0:
@@ -147,7 +149,7 @@ def _plot_samples(reader: StoreReader, output: Path) -> None:
     middle = width / 2
     bar = ((middle - 1.6) / width, 0.4 / height, 3.2 / width, 0.09 / height)
     colour_bar(figure, drawn["wave"], bar, "Re Ψ − 1 and Im Ψ (incident wave = 1)")
-    names = ", ".join(plain_formula(str(sample["formula"])) for sample in samples)
+    names = ", ".join(plain_formula(sample.identity.formula) for sample in samples)
     caption = Caption(
         "Some samples",
         f"{len(samples)} samples of the data set, of as many materials as possible: the structure "

@@ -11,8 +11,15 @@ from exitwave.files.disk_errors import write_error
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
     """Give a temporary name to write to; afterwards it takes the place of ``path``.
+
+    Parameters
+    ----------
+    path : Path
+        The final name.
+    durable : bool
+        Wait until the content is on the disk, so that it outlives a crash of the machine.
 
     Raises
     ------
@@ -24,8 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
@@ -34,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace the content of a text file."""
-    with replacing(path) as temporary:
+def write_text(path: Path, text: str, durable: bool = True) -> None:
+    """Replace the content of a text file; see `replacing`."""
+    with replacing(path, durable) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from exitwave.files.disk_errors import write_error
+from exitwave.files.schemas import Values
 
 _HEADER = struct.Struct("<Q16s")
 
@@ -29,7 +30,7 @@ class Journal:
         self.path = path
         self._end = 0
 
-    def read(self) -> Iterator[dict[str, Any]]:
+    def read(self) -> Iterator[Values]:
         """Yield the complete samples in the order in which they were appended.
 
         Afterwards new samples are appended behind the last complete one.
@@ -47,7 +48,7 @@ class Journal:
                 with np.load(io.BytesIO(payload), allow_pickle=False) as record:
                     yield {name: record[name] for name in record.files}
 
-    def append(self, sample: dict[str, Any]) -> None:
+    def append(self, sample: Values) -> None:
         """Append one sample; it is on the disk when this returns.
 
         Raises
@@ -56,7 +57,8 @@ class Journal:
             Where it cannot be written; the samples before it are safe.
         """
         buffer = io.BytesIO()
-        np.savez(buffer, **sample)
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in sample.items()}
+        np.savez(buffer, **arrays)
         payload = buffer.getbuffer()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

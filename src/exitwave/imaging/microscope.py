@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from exitwave.config import Microscope
 from exitwave.config.mtf_curve import MtfCurve
 from exitwave.errors import ExitwaveError
+from exitwave.samples.microscope import MicroscopeParameters
 
 FrequencyUnit = Literal["nyquist", "per_angstrom", "cycles_per_pixel"]
 FocalSpreadModel = Literal["quasi_coherent", "incoherent"]
@@ -24,33 +26,14 @@ FocalSpreadModel = Literal["quasi_coherent", "incoherent"]
 ANGSTROM_PER_MICROMETRE = 1e4
 
 
-@dataclass(frozen=True)
-class MicroscopeDraw:
-    """All parameters of one focal series; signs and angles are abTEM's.
+@dataclass(frozen=True, kw_only=True)
+class MicroscopeDraw(MicroscopeParameters):
+    """All parameters of one focal series: those that an epoch stores, and how they act.
 
     Attributes
     ----------
-    dose : float
-        Electrons per area of each image [Å⁻²].
-    defocus : tuple of float
-        Defocus of each image [Å]; positive is underfocus, C10 = -defocus.
-    spherical_aberration : float
-        C30 [Å].
-    astigmatism, astigmatism_angle : float
-        Amplitude C12 [Å] and angle phi12 [rad] of the two-fold astigmatism.
-    coma, coma_angle : float
-        Amplitude C21 [Å] and angle phi21 [rad] of the axial coma.
-    focal_spread : float
-        1/e width of the distribution of foci [Å].
-    blur : float
-        B of the envelope exp(-B² k² / 2) [Å].
     sampling : float
         Side of a pixel as drawn [Å]; that of the image lies within 0.2 % of it.
-    mtf_c1, mtf_c2, mtf_c3 : float
-        Parameters of `exitwave.imaging.detector.mtf`; drawn, but without effect where there is an
-        ``mtf_curve``.
-    energy_kev : float
-        Kinetic energy of the electrons [keV].
     mtf_frequency_unit : {'nyquist', 'per_angstrom', 'cycles_per_pixel'}
         Unit of the frequency in the modulation transfer function.
     focal_spread_model : {'quasi_coherent', 'incoherent'}
@@ -58,27 +41,41 @@ class MicroscopeDraw:
     mtf_curve : tuple of (float, float), optional
         Measured modulation transfer function, which takes the place of the formula; see
         `exitwave.config.mtf_curve`.
-
-    Angles are measured from x (along a row) towards y (down a column).
     """
 
-    dose: float
-    defocus: tuple[float, ...]
-    spherical_aberration: float
-    astigmatism: float
-    astigmatism_angle: float
-    coma: float
-    coma_angle: float
-    focal_spread: float
-    blur: float
     sampling: float
-    mtf_c1: float
-    mtf_c2: float
-    mtf_c3: float
-    energy_kev: float
     mtf_frequency_unit: FrequencyUnit
     focal_spread_model: FocalSpreadModel = "quasi_coherent"
     mtf_curve: MtfCurve | None = None
+
+    @property
+    def stored(self) -> MicroscopeParameters:
+        """The parameters for an epoch; none of the formula where the camera was measured."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(MicroscopeParameters)}
+        if self.mtf_curve is not None:
+            values |= dict.fromkeys(("mtf_c1", "mtf_c2", "mtf_c3"), math.nan)
+        return MicroscopeParameters(**values)
+
+    @classmethod
+    def of(cls, stored: MicroscopeParameters, sampling: float, limits: Microscope) -> Self:
+        """Return the microscope that made a series.
+
+        Parameters
+        ----------
+        stored : MicroscopeParameters
+            From the series' epoch.
+        sampling : float
+            Side of a pixel [Å].
+        limits : Microscope
+            From the epoch's spec: how the parameters act.
+        """
+        return cls(
+            **{entry.name: getattr(stored, entry.name) for entry in fields(MicroscopeParameters)},
+            sampling=sampling,
+            mtf_frequency_unit=limits.mtf_frequency_unit,
+            focal_spread_model=limits.focal_spread_model,
+            mtf_curve=limits.mtf_curve,
+        )
 
 
 def draw_microscope(

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from exitwave.config import NetworkSettings
 from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreReader, close_file, open_file
+from exitwave.files.handles import close_file, open_file
+from exitwave.files.reader import StoreReader
+from exitwave.samples import EPOCH
 
 # The HDF5 library is not thread-safe, and Keras reads training batches ahead in a thread while the
 # validation batches are read in another.
@@ -130,7 +131,7 @@ def _describe(content: EpochContent) -> str:
 
 
 def _read_content(path: Path) -> EpochContent:
-    with _HDF5_LOCK, StoreReader(path, EPOCH.kind) as reader:
+    with _HDF5_LOCK, StoreReader(path, EPOCH) as reader:
         # Not the sample key: it may differ between the epochs of one specimen.
         specimens = tuple(
             f"{material}/{index}"

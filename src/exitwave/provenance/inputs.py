@@ -15,8 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import exitwave.samples  # noqa: F401  The schemas of all stores.
 from exitwave.errors import ExitwaveError
-from exitwave.files.store import StoreReader, content_digest
+from exitwave.files.checks import content_digest
+from exitwave.files.reader import StoreReader
 
 Entry = dict[str, Any]
 Inputs = dict[str, list[Entry]]

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.provenance import inputs
 from exitwave.workflow.specs import ALGORITHM_VERSIONS
 

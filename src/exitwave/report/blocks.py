@@ -116,19 +116,6 @@ def anchor(*names: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(names).lower()).strip("-")
 
 
-def duration(seconds: float) -> str:
-    """Return a time in the two largest units that say something."""
-    if pd.isna(seconds):
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes:02d} min".replace(",", "\u202f")
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
 def byte_size(size: float) -> str:
     """Return a number of bytes in the unit that suits it."""
     if pd.isna(size):

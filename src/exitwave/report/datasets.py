@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
-from exitwave.files.schemas import EPOCH, EXIT_WAVES
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.materials.elements import element_set
 from exitwave.report.blocks import (
     Cell,
@@ -20,10 +20,10 @@ from exitwave.report.blocks import (
     anchor,
     byte_size,
     count,
-    duration,
     whole,
 )
 from exitwave.report.files import DatasetFiles, read_json
+from exitwave.samples import EPOCH, EXIT_WAVES
 
 MOST_ROWS = 200
 """Of longer lists the report shows so many rows and names the file with all of them."""
@@ -76,7 +76,7 @@ def _wave_rows(stores: Sequence[Path]) -> pd.DataFrame:
     columns = ("material", "formula", "split", "sampling", "atom_count", "thickness")
     tables = []
     for path in stores:
-        with StoreReader(path, EXIT_WAVES.kind) as reader:
+        with StoreReader(path, EXIT_WAVES) as reader:
             table = pd.DataFrame({name: reader.column(name) for name in columns})
             tables.append(table.assign(points=reader.sizes["x"]))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
@@ -151,7 +151,7 @@ def _sides_table(waves: pd.DataFrame) -> Table:
 def _epochs_table(epochs: Sequence[Path]) -> Table:
     groups: dict[tuple[int, str, int], list[tuple[Path, int, float, float]]] = {}
     for path in epochs:
-        with StoreReader(path, EPOCH.kind) as reader:
+        with StoreReader(path, EPOCH) as reader:
             sampling = reader.column("sampling")
             split = str(reader.column("split")[0]) if len(reader) else "empty"
             key = (reader.sizes["frame"], split, reader.sizes["x"])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from exitwave.durations import duration
 from exitwave.report.blocks import (
     Cell,
     Numbering,
@@ -14,7 +15,6 @@ from exitwave.report.blocks import (
     anchor,
     byte_size,
     count,
-    duration,
     whole,
 )
 from exitwave.report.files import EvaluationFiles, NetworkFiles, read_json

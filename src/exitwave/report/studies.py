@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from exitwave.config import Config
+from exitwave.durations import duration
 from exitwave.report.blocks import (
     Cell,
     Numbering,
@@ -14,7 +15,6 @@ from exitwave.report.blocks import (
     Table,
     anchor,
     count,
-    duration,
     whole,
 )
 from exitwave.report.files import read_json
@@ -204,7 +204,7 @@ def resources_table(config: Config, results: Path) -> Table | None:
                 *(f"{value:g} h" if value is not None else "–" for value in paper),
             )
         )
-        benchmarks = results / "benchmarks"
+        benchmarks = results / layout.BENCHMARKS
         training = "–"
         if trained is not None:
             values = read_json(results / layout.network(trained) / "training.json")

@@ -1,7 +1,7 @@
 """Say before a run what it will do, why, and what that costs.
 
-Each result holds the spec that it was made by. Held against the specs of a configuration it tells
-which key has changed; held against the catalog, which samples are at hand. The catalog itself is
+Each result holds the spec that it was made by. Compared with the specs of a configuration it tells
+which key has changed; compared with the catalog, which samples are at hand. The catalog itself is
 made anew for this, without a file, where the one at hand is not up to date.
 
 >>> print(plan_table(plan(config, Path("results"))))
@@ -20,20 +20,20 @@ from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
 from exitwave.files.journal import Journal
+from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import made_from
-from exitwave.files.store import StoreReader
 from exitwave.materials.manifest import (
     Manifest,
     manifest_texts,
     parsed_manifest,
     read_content,
 )
+from exitwave.materials.sample_keys import sample_key
 from exitwave.materials.selection import select_samples
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
 from exitwave.workflow import layout
-from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import (
     catalog_spec,
     evaluate_spec,
@@ -123,7 +123,7 @@ class _Shard:
 
 def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard], Step]:
     """Return the shards by the catalog of the present configuration and database."""
-    folder = results / name / "catalog"
+    folder = results / layout.catalog(name)
     spec = catalog_spec(config, name)
     source = config.datasets[name].materials.source
     why = NEW
@@ -137,12 +137,12 @@ def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard
     except (OSError, ValueError, KeyError):
         pass
     if not why:
-        paths = sorted((folder / "shards").glob("*.json"))
-        contents = {path.stem: read_content(path) for path in paths}
+        names = layout.shard_names(folder)
+        contents = {shard: read_content(layout.shard_manifest(folder, shard)) for shard in names}
     else:
         contents = _planned_contents(config, name)
     shards = {
-        shard: _Shard(content, parsed_manifest(content, folder / "shards" / f"{shard}.json"))
+        shard: _Shard(content, parsed_manifest(content, layout.shard_manifest(folder, shard)))
         for shard, content in contents.items()
     }
     todo = "choose the materials" if why else ""
@@ -166,7 +166,7 @@ def _planned_contents(config: Config, name: str) -> dict[str, bytes]:
 
 def _simulation(config: Config, name: str, results: Path, shards: Mapping[str, _Shard]) -> Step:
     entry, spec = config.datasets[name], simulate_spec(config, name)
-    folder = results / name / "exit_waves"
+    folder = results / layout.EXIT_WAVES.format(dataset=name)
     known = _known_keys(folder)
     computed = copied = jobs = 0
     for number, shard in shards.items():
@@ -297,32 +297,32 @@ def _cause(old: str | None, new: str, before: str | bool) -> str:
 
 def _training(config: Config, name: str, results: Path, anew: set[str]) -> Step:
     entry = config.networks[name]
-    told = _json(results / layout.network(name) / "training.json")
+    training = _json(results / layout.network(name) / "training.json")
     before = f"epochs {entry.dataset}" in anew and f"the epochs of {entry.dataset}"
-    why = _cause(told.get("spec"), train_spec(config, name), before)
+    why = _cause(training.get("spec"), train_spec(config, name), before)
     if not why:
         return Step("train", name, 0, "", "")
-    hours = told.get("seconds_per_epoch")
+    seconds = training.get("seconds_per_epoch")
     return Step(
         "train",
         name,
         1,
         f"{entry.epochs} epochs of training",
         why,
-        float(hours) * entry.epochs / 3600 if hours else None,
+        float(seconds) * entry.epochs / 3600 if seconds else None,
     )
 
 
 def _evaluation(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
     entry = config.evaluations[name]
-    told = _json(results / layout.evaluation(config, name) / "summary.json")
+    summary = _json(results / layout.evaluation(config, name) / "summary.json")
     before = [
         step.name
         for step in steps
         if step.jobs
         and (step.stage, step.name) in {("train", entry.network), ("render", entry.dataset)}
     ]
-    why = _cause(told.get("spec"), evaluate_spec(config, name), ", ".join(before))
+    why = _cause(summary.get("spec"), evaluate_spec(config, name), ", ".join(before))
     return Step("evaluate", name, 1 if why else 0, "evaluate" if why else "", why)
 
 

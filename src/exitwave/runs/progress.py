@@ -1,10 +1,12 @@
 """How far the results of a configuration are, found out from their files alone.
 
 Files are only read, none is locked, and each may be missing, half written or vanish: what cannot be
-read counts as not there. Shards are judged by their small summaries, journals and logs, so that
-thousands of samples are counted within a second.
+read counts as not there. Shards are judged by their small summaries, their journals and what their
+jobs say of themselves (`exitwave.tasks.progress`), so that thousands of samples are counted within
+a second. Results from before there were progress files are judged by the rest.
 
->>> dataset_progress(Path("results"), "c2db", newest_run(Path(".snakemake/log")), time.time())
+>>> moment = Moment(time.time(), newest_run(Path(".snakemake/log")))
+>>> dataset_progress(Path("results"), "c2db", moment)
 """
 
 from __future__ import annotations
@@ -12,30 +14,57 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import re
+import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from exitwave.files.journal import count_samples
 from exitwave.runs.snakemake_log import RunLog
+from exitwave.tasks.progress import JobProgress, read_progress
+from exitwave.workflow import layout
 
 QUIET_SECONDS = 900
-"""A shard that has shown no sign of life for so long counts as stopped [s]."""
-TAIL_BYTES = 8192
+"""A job that has shown no sign of life for so long counts as stopped [s]."""
+
+# A training that is well speaks once an epoch.
+_QUIET_EPOCHS = 3
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
 
-_PROGRESS = re.compile(r": (\d+) of (\d+) samples.*, ([\d.]+) a second, (\d+) s left", re.MULTILINE)
-_FAILURE = re.compile(r"^[\d:]{8} (\S+), sample (\d+) failed: (.*)$", re.MULTILINE)
-# What the last line of a log begins with after a failure: our own sentence, Python's, the shell's.
-_LAST_WORDS = re.compile(
-    r"(exitwave: |slurmstepd: error|Killed|Segmentation fault|\w*(Error|Exception)\b)"
-)
+
+@dataclass(frozen=True)
+class Moment:
+    """When results are looked at, and what Snakemake has said until then."""
+
+    now: float
+    """[s since 1970]."""
+    run: RunLog | None = None
+    """The newest run."""
+    quiet: float = QUIET_SECONDS
+    """After so long without a sign of life a job counts as stopped [s]."""
+
+    def is_alive(self, sign: float, quiet: float | None = None) -> bool:
+        """Return whether a job lives whose last sign of life was at a time [s since 1970]."""
+        since = self.now - (self.quiet if quiet is None else quiet)
+        if self.run is not None and self.run.ended:
+            # Jobs that outlive their Snakemake go on writing after its end.
+            since = max(since, self.run.changed + 30)
+        return sign > since
+
+    def has_failed(self, progress: Path) -> bool:
+        """Return whether Snakemake says that the job of a progress file failed."""
+        return (progress.parent.name, progress.stem) in self._failed_logs
+
+    @cached_property
+    def _failed_logs(self) -> set[tuple[str, str]]:
+        jobs = self.run.failed_jobs() if self.run is not None else []
+        return {(log.parent.name, log.stem) for job in jobs for log in job.logs}
 
 
 @dataclass(frozen=True)
@@ -48,10 +77,12 @@ class ShardProgress:
     """Samples of the shard in the catalog."""
     finished: int
     """Samples in its store or, where there is none yet, in its journal."""
-    failed: tuple[tuple[str, str], ...]
-    """Material and reason of each sample that failed."""
+    failed: int
+    """Samples that failed."""
+    reasons: tuple[tuple[str, str], ...]
+    """Material and reason of each of them; of a running shard, of the first ones."""
     samples_per_second: float | None
-    """Of a running shard, as its log says."""
+    """Of a running shard, as its job says."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +113,7 @@ class DatasetProgress:
     @property
     def samples_left(self) -> int:
         """Samples that are neither there nor failed."""
-        return sum(
-            max(0, shard.samples - shard.finished - len(shard.failed)) for shard in self.shards
-        )
+        return sum(max(0, shard.samples - shard.finished - shard.failed) for shard in self.shards)
 
 
 @dataclass(frozen=True)
@@ -92,7 +121,8 @@ class NetworkProgress:
     """One network: its training so far."""
 
     name: str
-    done: bool
+    state: State | None
+    """None where the results are from before there were progress files."""
     finished: int
     epochs: int | None
     loss: float | None
@@ -100,29 +130,12 @@ class NetworkProgress:
     seconds_per_epoch: float | None
 
 
-def dataset_progress(
-    results: Path, name: str, run: RunLog | None, now: float, quiet: float = QUIET_SECONDS
-) -> DatasetProgress:
-    """Return how far a data set is.
-
-    Parameters
-    ----------
-    results : Path
-        Folder of all results.
-    name : str
-        The data set.
-    run : RunLog or None
-        The newest run of Snakemake.
-    now : float
-        Present time [s since 1970].
-    quiet : float
-        After so long without a sign of life a shard counts as stopped [s].
-    """
+def dataset_progress(results: Path, name: str, moment: Moment) -> DatasetProgress:
+    """Return how far a data set in the folder of all results is."""
     folder = results / name
-    failed = _failed_shards(name, run)
     shards = tuple(
-        _shard_progress(results, name, shard, samples, failed, _alive_since(run, now, quiet))
-        for shard, samples in sorted(_samples_of_shards(folder / "catalog").items())
+        _shard_progress(results, name, shard, samples, moment)
+        for shard, samples in sorted(_samples_of_shards(results / layout.catalog(name)).items())
     )
     epochs = Counter(epoch_kind(path) for path in folder.glob("epochs/*/*/[0-9]*.nc"))
     rates = [shard.samples_per_second for shard in shards if shard.samples_per_second]
@@ -138,12 +151,6 @@ def epoch_kind(epoch: Path) -> str:
     return f"{epoch.parent.parent.name}/{epoch.parent.name}"
 
 
-def _alive_since(run: RunLog | None, now: float, quiet: float) -> float:
-    """After which time a file must have changed to be a sign of life [s since 1970]."""
-    # Jobs that outlive their Snakemake go on writing after its end.
-    return max(now - quiet, run.changed + 30 if run is not None and run.ended else 0.0)
-
-
 def _samples_of_shards(catalog: Path) -> dict[str, int]:
     with contextlib.suppress(OSError, KeyError, csv.Error):
         table = (catalog / "samples.csv").read_text(encoding="utf-8")
@@ -151,35 +158,48 @@ def _samples_of_shards(catalog: Path) -> dict[str, int]:
     return {}
 
 
-def _failed_shards(dataset: str, run: RunLog | None) -> set[str]:
-    if run is None:
-        return set()
-    logs = (log.name for job in run.failed_jobs() for log in job.logs)
-    return {log.removeprefix(f"{dataset}.").removesuffix(".log") for log in logs}
-
-
 def _shard_progress(
-    results: Path, dataset: str, shard: str, samples: int, failed: set[str], alive_since: float
+    results: Path, dataset: str, shard: str, samples: int, moment: Moment
 ) -> ShardProgress:
-    stores = results / dataset / "exit_waves"
+    stores = results / layout.EXIT_WAVES.format(dataset=dataset)
     summary = read_json(stores / f"{shard}.json")
     if summary and (stores / f"{shard}.nc").exists():
-        lost = tuple((entry["material"], entry["reason"]) for entry in summary["failed"])
-        return ShardProgress(shard, "done", samples, summary["samples"], lost, None)
-    log = results / "logs/simulate" / f"{dataset}.{shard}.log"
-    text = tail(log, 2**20)
+        reasons = tuple((entry["material"], entry["reason"]) for entry in summary["failed"])
+        return ShardProgress(
+            shard, "done", samples, summary["samples"], len(reasons), reasons, None
+        )
+    path = results / layout.progress("simulate", dataset, shard)
+    job = _unless_done(read_progress(path))
     finished, journal_changed = _newest_journal(stores / ".kept", shard)
-    changed = max(changed_at(log), journal_changed)
-    state: State
-    if shard in failed or ends_in_failure(text):
-        state = "failed"
-    elif changed > alive_since:
-        state = "running"
-    else:
-        state = "stopped" if changed else "waiting"
-    lost = tuple((material, reason) for material, _, reason in _FAILURE.findall(text))
-    rate = _rate(text) if state == "running" else None
-    return ShardProgress(shard, state, samples, finished, lost, rate)
+    signs = [journal_changed, changed_at(path.with_suffix(".log")), job.updated_at if job else 0.0]
+    state = _state(job, path, max(signs), moment)
+    if job is None:
+        return ShardProgress(shard, state, samples, finished, 0, (), None)
+    return ShardProgress(
+        name=shard,
+        state=state,
+        samples=samples,
+        finished=max(finished, job.done),
+        failed=job.failed,
+        reasons=tuple((sample.material, sample.reason) for sample in job.failed_samples),
+        samples_per_second=job.samples_per_second if state == "running" else None,
+    )
+
+
+def _unless_done(job: JobProgress | None) -> JobProgress | None:
+    """What a finished job says does not count where its result is gone: it is to be made anew."""
+    return None if job is not None and job.state == "done" else job
+
+
+def _state(
+    job: JobProgress | None, path: Path, sign: float, moment: Moment, quiet: float | None = None
+) -> State:
+    """The state of a job without a result, given its progress file and its last sign of life."""
+    if moment.has_failed(path) or (job is not None and job.state == "failed"):
+        return "failed"
+    if moment.is_alive(sign, quiet):
+        return "running"
+    return "stopped" if sign else "waiting"
 
 
 def _newest_journal(kept: Path, shard: str) -> tuple[int, float]:
@@ -192,43 +212,59 @@ def _newest_journal(kept: Path, shard: str) -> tuple[int, float]:
     return newest
 
 
-def _rate(log: str) -> float | None:
-    """Samples a second by the last line of progress, more exact by the time left where long."""
-    found = _PROGRESS.findall(log)
-    if not found:
-        return None
-    done, total, rate, left = (float(number) for number in found[-1])
-    return (total - done) / left if left >= 10 else rate or None
-
-
 def _past_rates(results: Path, dataset: str, shards: list[str]) -> Iterator[float]:
     """Samples a second of finished jobs, from Snakemake's benchmarks."""
+    stores = results / layout.EXIT_WAVES.format(dataset=dataset)
     for shard in shards:
-        summary = read_json(results / dataset / "exit_waves" / f"{shard}.json") or {}
+        summary = read_json(stores / f"{shard}.json") or {}
         with contextlib.suppress(OSError, ValueError, KeyError, IndexError, ZeroDivisionError):
-            table = results / "benchmarks/simulate" / f"{dataset}.{shard}.tsv"
+            table = results / layout.benchmark("simulate", f"{dataset}.{shard}")
             seconds = float(table.read_text().splitlines()[1].split("\t")[0])
             if summary["computed"]:
                 yield summary["computed"] / seconds
 
 
-def network_progress(folder: Path) -> NetworkProgress:
+def network_progress(folder: Path, moment: Moment) -> NetworkProgress:
     """Return how far the training of the network in a folder is."""
     training = read_json(folder / "training.json")
-    state = read_json(folder / "checkpoints/state.json") or {}
-    records = state.get("records") or []
+    if training is not None and (folder / "model.keras").exists():
+        epochs = training.get("epochs")
+        losses = training.get("loss"), training.get("val_loss")
+        return NetworkProgress(folder.name, "done", epochs or 0, epochs, *losses, None)
+    path = folder.parent.parent / layout.progress("train", folder.name)
+    job = _unless_done(read_progress(path))
+    if job is None:
+        return _checkpointed_network(folder, "failed" if moment.has_failed(path) else None)
+    if job.training is None:
+        # Nobody knows how long its first epoch takes.
+        state = _state(job, path, job.updated_at, moment, math.inf)
+        return _checkpointed_network(folder, state)
+    last = job.training
+    quiet = max(moment.quiet, _QUIET_EPOCHS * last.seconds_per_epoch)
+    return NetworkProgress(
+        name=folder.name,
+        state=_state(job, path, job.updated_at, moment, quiet),
+        finished=last.epoch,
+        epochs=last.epochs,
+        loss=last.loss,
+        val_loss=last.val_loss,
+        seconds_per_epoch=last.seconds_per_epoch,
+    )
+
+
+def _checkpointed_network(folder: Path, state: State | None) -> NetworkProgress:
+    """A network by its last checkpoint, from which its training goes on."""
+    checkpoint = read_json(folder / "checkpoints/state.json") or {}
+    records = checkpoint.get("records") or []
     last = records[-1] if records else {}
     epochs = None
     with contextlib.suppress(KeyError, ValueError):
-        epochs = json.loads(state["spec"])["network"]["epochs"]
-    done = training is not None and (folder / "model.keras").exists()
-    if done and training is not None and not records:
-        last, epochs = training, training.get("epochs")
+        epochs = json.loads(checkpoint["spec"])["network"]["epochs"]
     seconds = [record["seconds"] for record in records[-5:]]
     return NetworkProgress(
         name=folder.name,
-        done=done,
-        finished=epochs if done and epochs else len(records),
+        state=state,
+        finished=len(records),
         epochs=epochs,
         loss=last.get("loss"),
         val_loss=last.get("val_loss"),
@@ -236,10 +272,11 @@ def network_progress(folder: Path) -> NetworkProgress:
     )
 
 
-def ends_in_failure(log: str) -> bool:
-    """Return whether the last line of a log tells of a failure; each attempt begins it anew."""
-    lines = log.rstrip().splitlines()
-    return bool(lines and _LAST_WORDS.match(lines[-1]))
+def job_files(results: Path) -> Iterator[tuple[Path, JobProgress]]:
+    """Yield the progress file of each job and what it says."""
+    for path in sorted((results / layout.LOGS).glob("*/[!.]*.json")):
+        if (job := read_progress(path)) is not None:
+            yield path, job
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -249,16 +286,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def tail(path: Path, size: int = TAIL_BYTES) -> str:
-    """Return the end of a text file, or nothing where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - size))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def changed_at(path: Path) -> float:

@@ -15,25 +15,29 @@ from pathlib import Path
 
 from exitwave.config import Config, load_config
 from exitwave.config.root import RESERVED_NAMES
+from exitwave.durations import rough_duration
 from exitwave.runs.progress import (
     STATES,
     DatasetProgress,
+    Moment,
     NetworkProgress,
     changed_at,
     dataset_progress,
-    ends_in_failure,
     epoch_kind,
+    job_files,
     network_progress,
     read_json,
-    tail,
 )
-from exitwave.runs.snakemake_log import RunLog, newest_run
+from exitwave.runs.snakemake_log import newest_run
+from exitwave.tasks.progress import JobProgress
 from exitwave.workflow import layout
 
+_TAIL_BYTES = 8192
 _MOST_REASONS = 10
+_MOST_JOBS = 10
 _MOST_LOGS = 5
 _LAST_LINES = 4
-_LONGEST_LINE = 160
+_LONGEST_LINE = 200
 
 
 def watch_status(results: Path, configs: Sequence[Path] = (), seconds: float | None = None) -> None:
@@ -65,20 +69,23 @@ def status_text(results: Path, config: Config | None = None) -> str:
     config : Config, optional
         What is to be made: tells how many epochs there will be.
     """
-    now = time.time()
-    run = newest_run(results.absolute().parent / ".snakemake/log")
-    lines = [_line("run", _run_text(run, now))]
+    moment = Moment(time.time(), newest_run(results.absolute().parent / ".snakemake/log"))
+    lines = [_line("run", _run_text(moment))]
     if not results.is_dir():
         lines.append(_line("results", f"nothing yet in {results}"))
         return "\n".join(lines)
-    datasets = [dataset_progress(results, name, run, now) for name in _dataset_names(results)]
+    datasets = [dataset_progress(results, name, moment) for name in _dataset_names(results)]
     for dataset in datasets:
         lines += ["", *_dataset_lines(dataset, _epochs_wanted(config, dataset.name))]
-    networks = sorted(path for path in results.glob("networks/*") if path.is_dir())
+    networks = sorted(
+        path for path in results.glob(layout.as_glob(layout.NETWORK)) if path.is_dir()
+    )
     if networks:
-        lines += ["", *(_network_line(network_progress(folder)) for folder in networks)]
+        lines += ["", *(_network_line(network_progress(folder, moment)) for folder in networks)]
     lines += [*_evaluation_lines(results), *_report_line(results)]
-    lines += [*_failed_samples(datasets), *_failing_logs(results, run, now)]
+    jobs = dict(job_files(results))
+    lines += _jobs_under_way(jobs, moment)
+    lines += [*_failed_samples(datasets), *_failing_logs(results, jobs, moment)]
     return "\n".join(lines)
 
 
@@ -86,7 +93,8 @@ def _line(name: str, text: str) -> str:
     return f"{name:<12}{text}"
 
 
-def _run_text(run: RunLog | None, now: float) -> str:
+def _run_text(moment: Moment) -> str:
+    run = moment.run
     if run is None:
         return "no run of Snakemake has left a log beside the results"
     parts = []
@@ -98,7 +106,7 @@ def _run_text(run: RunLog | None, now: float) -> str:
         left = len(run.failed_jobs())
         parts.append(f"{failures} failed attempts, {left} not made good")
     ended = "ended" if run.ended else "last word of Snakemake"
-    return ", ".join([*parts, f"{ended} {_ago(now - run.changed)}"])
+    return ", ".join([*parts, f"{ended} {_ago(moment.now - run.changed)}"])
 
 
 def _dataset_names(results: Path) -> list[str]:
@@ -134,41 +142,64 @@ def _samples_text(dataset: DatasetProgress) -> str:
     total = sum(shard.samples for shard in dataset.shards)
     finished = sum(shard.finished for shard in dataset.shards)
     parts = [f"{finished} of {total} done ({100 * finished / max(total, 1):.0f} %)"]
-    if failed := sum(len(shard.failed) for shard in dataset.shards):
+    if failed := sum(shard.failed for shard in dataset.shards):
         parts.append(f"{failed} failed")
     if rate := dataset.samples_per_hour:
         parts.append(f"{rate:.3g} an hour")
-        parts.append(f"{_duration(3600 * dataset.samples_left / rate)} left at this rate")
+        parts.append(f"{rough_duration(3600 * dataset.samples_left / rate)} left at this rate")
     return ", ".join(parts)
 
 
 def _network_line(network: NetworkProgress) -> str:
-    if not network.finished:
-        return _line("network", f"{network.name}: no epoch finished yet")
-    parts = [f"epoch {network.finished} of {network.epochs or '?'}"]
+    parts = ["no epoch finished yet"]
+    if network.finished:
+        parts = [f"epoch {network.finished} of {network.epochs or '?'}"]
     parts += [
         f"{name} {value:.3e}"
         for name, value in (("loss", network.loss), ("val_loss", network.val_loss))
         if value is not None
     ]
-    if network.done:
-        parts.append("done")
+    if network.state in ("done", "failed", "stopped"):
+        parts.append(network.state)
     elif network.epochs and network.seconds_per_epoch:
         left = (network.epochs - network.finished) * network.seconds_per_epoch
-        parts.append(f"{_duration(left)} left")
+        parts.append(f"{rough_duration(left)} left")
     return _line("network", f"{network.name}: {', '.join(parts)}")
 
 
 def _evaluation_lines(results: Path) -> Iterator[str]:
-    for path in sorted(results.glob("evaluations/*/*/summary.json")):
+    for path in sorted(results.glob(layout.as_glob(layout.SUMMARIES["evaluations"]))):
         if summary := read_json(path):
             name = f"{path.parent.parent.name} on {path.parent.name}"
             yield _line("evaluation", f"{name}: {summary.get('samples', '?')} samples, done")
 
 
 def _report_line(results: Path) -> Iterator[str]:
-    if (report := results / "report.html").exists():
+    if (report := results / layout.REPORT).exists():
         yield _line("report", str(report))
+
+
+def _jobs_under_way(jobs: Mapping[Path, JobProgress], moment: Moment) -> Iterator[str]:
+    """One line per job that counts samples; data sets and networks have lines of their own."""
+    running = [
+        job
+        for path, job in jobs.items()
+        if job.stage not in ("catalog", "simulate", "train")
+        and job.state == "running"
+        and moment.is_alive(job.updated_at)
+        and not moment.has_failed(path)
+    ]
+    if running:
+        yield "\njobs under way"
+    for job in running[:_MOST_JOBS]:
+        parts = [f"{job.stage} {job.name}: {job.done + job.failed} of {job.total or '?'} samples"]
+        if job.total is None:
+            parts = [f"{job.stage} {job.name}: begun"]
+        if job.seconds_left is not None:
+            parts.append(f"{rough_duration(job.seconds_left)} left")
+        yield f"  {', '.join(parts)}"
+    if len(running) > _MOST_JOBS:
+        yield f"  and {len(running) - _MOST_JOBS} more"
 
 
 def _failed_samples(datasets: Sequence[DatasetProgress]) -> Iterator[str]:
@@ -177,7 +208,7 @@ def _failed_samples(datasets: Sequence[DatasetProgress]) -> Iterator[str]:
         (dataset.name, *failure)
         for dataset in datasets
         for shard in dataset.shards
-        for failure in shard.failed
+        for failure in shard.reasons
     )
     if failures:
         yield "\nfailed materials"
@@ -188,40 +219,41 @@ def _failed_samples(datasets: Sequence[DatasetProgress]) -> Iterator[str]:
         yield f"  and {more} more, in results/{{dataset}}/exit_waves/*.json"
 
 
-def _failing_logs(results: Path, run: RunLog | None, now: float) -> Iterator[str]:
+def _failing_logs(results: Path, jobs: Mapping[Path, JobProgress], moment: Moment) -> Iterator[str]:
     """Yield the last lines of the logs of failed jobs, the newest first."""
-    found = {}
-    for path in results.glob("logs/*/*.log"):
-        if ends_in_failure(tail(path)):
-            found[path.absolute()] = ""
-    for job in run.failed_jobs() if run is not None else []:
-        reason = f", Slurm says {job.slurm_state}" if job.slurm_state else ""
+    found = {
+        path.with_suffix(".log").absolute(): ""
+        for path, job in jobs.items()
+        if job.state == "failed"
+    }
+    for failed in moment.run.failed_jobs() if moment.run is not None else []:
+        reason = f", Slurm says {failed.slurm_state}" if failed.slurm_state else ""
         # Snakemake names logs from its working folder.
-        logs = [results.absolute().parent / log for log in job.logs]
-        found.update(dict.fromkeys([*logs, *([job.slurm_log] if job.slurm_log else [])], reason))
+        logs = [results.absolute().parent / log for log in failed.logs]
+        own = [failed.slurm_log] if failed.slurm_log else []
+        found.update(dict.fromkeys([*logs, *own], reason))
     newest = sorted(found, key=changed_at, reverse=True)
     if newest:
         yield "\nlogs of failed jobs"
     for path in newest[:_MOST_LOGS]:
         changed = changed_at(path)
-        when = _ago(now - changed) if changed else "not there: the job never began"
+        when = _ago(moment.now - changed) if changed else "not there: the job never began"
         yield f"  {path} ({when}{found[path]})"
-        yield from (
-            f"    | {line[:200]}" for line in tail(path).rstrip().splitlines()[-_LAST_LINES:]
-        )
+        yield from (f"    | {line[:_LONGEST_LINE]}" for line in _last_lines(path))
     if len(newest) > _MOST_LOGS:
         yield f"  and {len(newest) - _MOST_LOGS} more"
 
 
+def _last_lines(path: Path) -> list[str]:
+    """The end of a log, or nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return text.rstrip().splitlines()[-_LAST_LINES:]
+
+
 def _ago(seconds: float) -> str:
-    return f"{_duration(max(0.0, seconds))} ago"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+    return f"{rough_duration(max(0.0, seconds))} ago"

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing
+from exitwave.samples import EpochSample
 from exitwave.scoring.metrics import Wave
-from exitwave.scoring.validation_samples import finite, true_wave
+from exitwave.scoring.validation_samples import Row, nan_to_null
 
 EXAMPLES = "examples.npz"
 
@@ -108,20 +109,20 @@ AnyExample = TypeVar("AnyExample", bound=Example)
 
 
 def example_values(
-    sample: dict[str, Any], prediction: Wave, percentile: float, row: dict[str, Any]
+    sample: EpochSample, prediction: Wave, percentile: float, row: Row
 ) -> dict[str, Any]:
     """Return the fields of an `Example` of a sample."""
     return {
         "percentile": percentile,
         "row": row,
-        "image": sample["image"],
-        "truth": true_wave(sample),
+        "image": sample.image,
+        "truth": sample.wave,
         "prediction": np.asarray(prediction, dtype=np.complex64),
-        "sampling": float(sample["sampling"]),
-        "defocus": sample["defocus"],
-        "dose": float(sample["dose"]),
-        "atom_number": sample["atom_number"],
-        "atom_position": sample["atom_position"],
+        "sampling": sample.sampling,
+        "defocus": np.array(sample.microscope.defocus),
+        "dose": sample.microscope.dose,
+        "atom_number": sample.atoms.numbers,
+        "atom_position": sample.atoms.positions,
     }
 
 
@@ -135,7 +136,7 @@ def write_examples(
     }
     for number, example in enumerate(examples):
         for name, value in vars(example).items():
-            arrays[f"{number}/{name}"] = json.dumps(finite(value)) if name == "row" else value
+            arrays[f"{number}/{name}"] = json.dumps(nan_to_null(value)) if name == "row" else value
     with replacing(folder / EXAMPLES) as path, path.open("wb") as binary:
         np.savez(binary, **arrays)
 

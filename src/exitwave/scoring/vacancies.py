@@ -4,21 +4,20 @@ The lattice is known, what is missing is not. Columns of one kind (complete, two
 should all be alike, so a column whose signal is much below the median of its kind lacks something.
 No label of a vacancy goes into that.
 
->>> sites = column_sites(sample)
->>> claimed = missing_columns(wave, sites, sampling)
+>>> sites = column_sites(sample.atoms, sample.vacancies)
+>>> claimed = deficient_columns(wave, sites, sampling)
 >>> count_vacancies(sites, claimed).found
 3
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.samples.parts import Atoms
 from exitwave.scoring.peaks import Floats
 from exitwave.specimens.build import FLAKE
 
@@ -60,23 +59,22 @@ class VacancyCounts:
     found: int
 
 
-def column_sites(sample: Mapping[str, Any]) -> Sites:
-    """Return the columns of the flake in a sample of an epoch or of a store of exit waves."""
-    parts = {}
-    for name in ("number", "layer", "column", "position"):
-        parts[name] = np.concatenate([sample[f"atom_{name}"], sample[f"vacancy_{name}"]])
-    missing = np.repeat([False, True], [len(sample["atom_number"]), len(sample["vacancy_number"])])
-    flake = (parts["layer"] == FLAKE) & (parts["column"] >= 0)
-    number, missing = parts["number"][flake], missing[flake]
-    position = parts["position"][flake, :2].reshape(-1, 2)
-    names, column = np.unique(parts["column"][flake], return_inverse=True)
-    atoms = np.bincount(column, minlength=len(names))
+def column_sites(atoms: Atoms, vacancies: Atoms) -> Sites:
+    """Return the columns of the flake of a specimen, from its atoms and those that are missing."""
+    components = np.concatenate([atoms.components, vacancies.components])
+    columns = np.concatenate([atoms.columns, vacancies.columns])
+    flake = (components == FLAKE) & (columns >= 0)
+    number = np.concatenate([atoms.numbers, vacancies.numbers])[flake]
+    missing = np.repeat([False, True], [len(atoms), len(vacancies)])[flake]
+    position = np.concatenate([atoms.positions, vacancies.positions])[flake, :2].reshape(-1, 2)
+    names, column = np.unique(columns[flake], return_inverse=True)
+    sizes = np.bincount(column, minlength=len(names))
     heights = np.bincount(column, number, len(names))
     lightest = np.full(len(names), np.inf)
     np.minimum.at(lightest, column, number)
     centres = np.stack(
         [np.bincount(column, position[:, axis], len(names)) for axis in (0, 1)], axis=1
-    ) / np.maximum(atoms[:, None], 1)
+    ) / np.maximum(sizes[:, None], 1)
     composition = [tuple(np.sort(number[column == place])) for place in range(len(names))]
     known = {kind: place for place, kind in enumerate(sorted(set(composition)))}
     kinds = np.array([known[kind] for kind in composition], dtype=np.intp)
@@ -94,7 +92,7 @@ def column_sites(sample: Mapping[str, Any]) -> Sites:
     )
 
 
-def missing_columns(
+def deficient_columns(
     wave: NDArray[np.complexfloating], sites: Sites, sampling: float
 ) -> NDArray[np.bool_]:
     """Say of each column whether the wave shows it to lack an atom.
@@ -137,7 +135,7 @@ def _signals(modulus: NDArray[np.floating], places: Floats, width: float) -> Flo
 
 
 def count_vacancies(sites: Sites, claimed: NDArray[np.bool_]) -> VacancyCounts:
-    """Hold claims of `missing_columns` against what is missing."""
+    """Compare claims of `deficient_columns` with what is missing."""
     return VacancyCounts(
         sites=len(claimed),
         lacking=int(sites.lacking.sum()),

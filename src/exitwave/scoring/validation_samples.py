@@ -16,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.files.tables import write_table
+from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.metrics import Wave
 
 BATCH_SIZE = 8
 """Samples that are predicted, and held in memory, together."""
+
+Row = dict[str, str | int | float]
+"""One row of a table of results, by the names of its columns."""
 
 Predictor = Callable[[NDArray[np.float32], NDArray[np.float64]], Wave]
 """From focal series (sample, y, x, frame) and pixel sides (sample,) [Å] to waves (sample, y, x)."""
@@ -58,24 +61,24 @@ class ValidationSamples:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> EpochSample:
         number, place = self._places[index]
-        return self._readers[number].read(place)
+        return EpochSample.from_values(self._readers[number].read(place))
 
-    def identity(self, index: int, sample: dict[str, Any]) -> dict[str, Any]:
+    def identity(self, index: int, sample: EpochSample) -> Row:
         """Return the first columns of a sample's row, `IDENTITY_COLUMNS`."""
         number, place = self._places[index]
         return {
             "epoch": self._readers[number].path.stem,
             "place": place,
-            "material": str(sample["material"]),
-            "formula": str(sample["formula"]),
-            "sample_index": int(sample["sample_index"]),
-            "sample_key": str(sample["sample_key"]),
-            "sampling_angstrom": float(sample["sampling"]),
-            "dose_per_square_angstrom": float(sample["dose"]),
-            "first_defocus_angstrom": float(sample["defocus"][0]),
-            "atom_count": int(sample["atom_count"]),
+            "material": sample.identity.material,
+            "formula": sample.identity.formula,
+            "sample_index": sample.identity.sample_index,
+            "sample_key": sample.identity.sample_key,
+            "sampling_angstrom": sample.sampling,
+            "dose_per_square_angstrom": sample.microscope.dose,
+            "first_defocus_angstrom": sample.microscope.defocus[0],
+            "atom_count": len(sample.atoms),
         }
 
     def column(self, name: str) -> list[Any]:
@@ -87,7 +90,7 @@ class ValidationSamples:
         number, place = self._places[index]
         return self._readers[number].path, place
 
-    def batches(self) -> Iterator[tuple[range, list[dict[str, Any]]]]:
+    def batches(self) -> Iterator[tuple[range, list[EpochSample]]]:
         """Yield the indices and the samples of one batch after the other."""
         for start in range(0, len(self), BATCH_SIZE):
             indices = range(start, min(start + BATCH_SIZE, len(self)))
@@ -104,18 +107,12 @@ def validation_samples(epochs: Sequence[Path]) -> Iterator[ValidationSamples]:
         Where there are no samples, or a file is none of an epoch.
     """
     with contextlib.ExitStack() as stack:
-        readers = [stack.enter_context(StoreReader(path, EPOCH.kind)) for path in epochs]
+        readers = [stack.enter_context(StoreReader(path, EPOCH)) for path in epochs]
         yield ValidationSamples(readers)
 
 
-def true_wave(sample: dict[str, Any]) -> NDArray[np.complex64]:
-    """Return the exit wave of a sample, (y, x), relative to the incident wave."""
-    parts = sample["exit_wave"]
-    return np.asarray(parts[..., 0] + 1j * parts[..., 1], dtype=np.complex64)
-
-
 def predicted(
-    predict: Predictor, batch: Sequence[dict[str, Any]], frames: Sequence[int] | None = None
+    predict: Predictor, batch: Sequence[EpochSample], frames: Sequence[int] | None = None
 ) -> Wave:
     """Return a predictor's waves (sample, y, x) of some samples.
 
@@ -123,7 +120,7 @@ def predicted(
     ----------
     predict : Predictor
         A network, or what takes its place.
-    batch : sequence of mapping
+    batch : sequence of EpochSample
         Samples of an epoch.
     frames : sequence of int, optional
         The images of the series that it gets; by default all.
@@ -133,10 +130,10 @@ def predicted(
     ExitwaveError
         Where the waves have another shape than the images, or are not finite.
     """
-    images = np.stack([sample["image"] for sample in batch])
+    images = np.stack([sample.image for sample in batch])
     if frames is not None:
         images = images[..., list(frames)]
-    sampling = np.array([float(sample["sampling"]) for sample in batch])
+    sampling = np.array([sample.sampling for sample in batch])
     waves = np.asarray(predict(images, sampling))
     if waves.shape != images.shape[:3]:
         raise ExitwaveError(
@@ -145,7 +142,7 @@ def predicted(
         )
     if not np.all(np.isfinite(waves)):
         raise ExitwaveError(
-            f"The network's exit wave of {batch[0]['material']} or one of the next "
+            f"The network's exit wave of {batch[0].identity.material} or one of the next "
             f"{len(batch) - 1} samples is not finite; its training diverged, so lower "
             "learning_rate and train it again."
         )
@@ -164,7 +161,7 @@ def network_predictor(folder: Path) -> Predictor:
     return predict
 
 
-def ranked(rows: Sequence[dict[str, Any]]) -> list[int]:
+def ranked(rows: Sequence[Row]) -> list[int]:
     """Return the indices of the samples from the worst to the best by Eq. (A.1).
 
     Also gives each row its ``percent_worse``.
@@ -173,7 +170,7 @@ def ranked(rows: Sequence[dict[str, Any]]) -> list[int]:
         range(len(rows)),
         # The rest of the key orders equal errors the same way in every run.
         key=lambda index: (
-            -rows[index]["relative_error"],
+            -float(rows[index]["relative_error"]),
             rows[index]["sample_key"],
             rows[index]["epoch"],
             rows[index]["place"],
@@ -206,12 +203,12 @@ def _rounded(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def finite(value: Any) -> Any:
+def nan_to_null(value: Any) -> Any:
     """Return the same value with null for what JSON has no number for."""
     if isinstance(value, dict):
-        return {key: finite(entry) for key, entry in value.items()}
+        return {key: nan_to_null(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(entry) for entry in value]
+        return [nan_to_null(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

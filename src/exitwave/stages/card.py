@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 from exitwave import __version__
 from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
+from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
-from exitwave.files.schemas import EPOCH, EXIT_WAVES
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
+from exitwave.files.schemas import Schema
 from exitwave.provenance import attributes as provenance
-from exitwave.report.blocks import byte_size, count, duration, whole
+from exitwave.report.blocks import byte_size, count, whole
 from exitwave.report.papers import DATABASE_PAPER, PAPER
+from exitwave.samples import EPOCH, EXIT_WAVES
 from exitwave.workflow import layout
 from exitwave.workflow.specs import ReportSpec, read_spec
 
@@ -80,15 +82,15 @@ def write_card(
             f"There is no data set '{dataset}' in the configuration, which has "
             f"{', '.join(config.datasets) or 'none'}; give one of these."
         )
-    shards = layout.shard_names(results / layout.source(config, dataset) / "catalog")
+    shards = layout.shard_names(results / layout.catalog(layout.source(config, dataset)))
     stores = [results / path for path in layout.stores(config, dataset, shards)]
     sections = (
         _head(config, dataset, stores),
         _files(results, stores, epochs),
         _loading(results / dataset, epochs),
         _distributions(stores, epochs),
-        _bad_samples(results / layout.source(config, dataset) / "catalog", stores),
-        _cost(results / "benchmarks", dataset, layout.source(config, dataset)),
+        _bad_samples(results / layout.catalog(layout.source(config, dataset)), stores),
+        _cost(results / layout.BENCHMARKS, dataset, layout.source(config, dataset)),
         _settings(config, dataset),
         _origin(config, dataset),
     )
@@ -98,7 +100,7 @@ def write_card(
 def _head(config: Config, dataset: str, stores: Sequence[Path]) -> list[str]:
     entry, source = config.datasets[dataset], layout.source(config, dataset)
     materials = config.datasets[source].materials
-    with _opened(stores, EXIT_WAVES.kind) as readers:
+    with _opened(stores, EXIT_WAVES) as readers:
         names = np.concatenate([reader.column("material") for reader in readers])
         splits = np.concatenate([reader.column("split") for reader in readers])
     sides = ", ".join(
@@ -158,10 +160,10 @@ def _distributions(stores: Sequence[Path], epochs: Sequence[Path]) -> list[str]:
         f"| parameter | {' | '.join(_SHARES)} |",
         "|---|" + "---|" * len(_SHARES),
     ]
-    with _opened(stores, EXIT_WAVES.kind) as readers:
+    with _opened(stores, EXIT_WAVES) as readers:
         for name, label in _SPECIMEN.items():
             lines.append(_row(label, np.concatenate([reader.column(name) for reader in readers])))
-    with _opened(epochs, EPOCH.kind) as readers:
+    with _opened(epochs, EPOCH) as readers:
         for parameter in PARAMETERS:
             if parameter.column in _SPECIMEN:
                 continue
@@ -181,7 +183,7 @@ def _row(label: str, values: NDArray[Any]) -> str:
 
 def _bad_samples(catalog: Path, stores: Sequence[Path]) -> list[str]:
     failed: list[Mapping[str, Any]] = []
-    with _opened(stores, EXIT_WAVES.kind) as readers:
+    with _opened(stores, EXIT_WAVES) as readers:
         for reader in readers:
             failed += json.loads(reader.attributes["failed"])
     summary = json.loads((catalog / "summary.json").read_text(encoding="utf-8"))
@@ -245,6 +247,6 @@ def _origin(config: Config, dataset: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _opened(paths: Sequence[Path], kind: str) -> Iterator[list[StoreReader]]:
+def _opened(paths: Sequence[Path], schema: Schema) -> Iterator[list[StoreReader]]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(StoreReader(path, kind)) for path in paths]
+        yield [stack.enter_context(StoreReader(path, schema)) for path in paths]

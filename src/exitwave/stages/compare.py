@@ -1,4 +1,4 @@
-"""A network held against classical reconstruction from a longer focal series (paper, Sec. 6).
+"""Compare a network with classical reconstruction from a longer focal series (paper, Sec. 6).
 
 The network gets a few images of each series, at even distances. Of some samples, chosen along the
 network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in three ways:
@@ -10,14 +10,14 @@ network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in 
 | ``classical_few`` | the network's | everything |
 
 The last two are as strong as we can make them (accelerated iterations); the network is told
-nothing. Classical waves are smeared as the truth is. Every wave is held against the truth, and both
-once more after their long wavelengths were taken out, which classical reconstruction loses.
+nothing. Classical waves are smeared as the truth is. Every wave is compared with the truth, and
+both once more without their long wavelengths, which classical reconstruction loses.
 
 Writes into the folder of the comparison:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a reconstructed sample: identity, errors of all waves |
+| ``samples.csv`` | one row per reconstructed sample: identity, errors of all waves |
 | ``summary.json`` | quartiles of every error, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,36 +38,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exitwave.config import ComparisonSettings, Microscope
+from exitwave.config import ComparisonSettings
 from exitwave.config.constraints import evenly_spaced
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
-from exitwave.files.schemas import EPOCH
-from exitwave.files.store import StoreReader
+from exitwave.files.reader import StoreReader
 from exitwave.imaging.microscope import MicroscopeDraw
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.reconstruction.classical import (
     Knowledge,
+    known_microscope,
     reconstruct_wave,
     remove_low_frequencies,
-    told_microscope,
 )
+from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.examples import WAYS, ComparisonExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, blurred, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
+    Row,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
     ranked,
-    true_wave,
     validation_samples,
     write_rows,
 )
 from exitwave.tasks.parallel import map_tasks
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import CompareSpec, RenderSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class _Reconstructed:
 def compare_reconstructions(
     spec: str, network: Path, epochs: Sequence[Path], output: Path, workers: int = 1
 ) -> None:
-    """Hold a trained network against classical reconstruction.
+    """Compare a trained network with classical reconstruction.
 
     Parameters
     ----------
@@ -138,7 +139,8 @@ def compare_predictions(
     settings = read_spec(spec, CompareSpec).comparison
     few = taken_frames(settings.images, taken)
     with validation_samples(epochs) as samples:
-        rows = list(_network_rows(samples, predict, few, settings.images))
+        scored = _network_rows(samples, predict, few, settings.images)
+        rows = list(counted(scored, "waves of the network", len(samples)))
         ranks = ranked(rows)
         chosen = [ranks[place] for place in _chosen_places(len(ranks), settings)]
         drawn = {
@@ -146,7 +148,7 @@ def compare_predictions(
             for percentile in settings.percentiles
         }
         tasks = [_Task(*samples.location(index), few, settings.iterations) for index in chosen]
-        compared: dict[int, dict[str, Any]] = {}
+        compared: dict[int, Row] = {}
         kept: dict[int, dict[str, Wave]] = {}
         seconds: list[dict[str, float]] = []
         for place, result in map_tasks(_reconstruct, tasks, workers, "classical reconstruction"):
@@ -171,9 +173,9 @@ def compare_predictions(
     summary = _summary(table, len(rows), few) | made
     write_rows(output / "samples.csv", table)
     write_examples(output, examples, made)
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(_told(summary, seconds)))
+    logger.info("%s", json.dumps(_log_line(summary, seconds)))
 
 
 def taken_frames(images: int, taken: int) -> tuple[int, ...]:
@@ -192,11 +194,10 @@ def taken_frames(images: int, taken: int) -> tuple[int, ...]:
 
 def _network_rows(
     samples: ValidationSamples, predict: Predictor, few: Sequence[int], images: int
-) -> Sequence[dict[str, Any]]:
-    rows = []
+) -> Iterator[Row]:
     for indices, batch in samples.batches():
         for sample in batch:
-            found = sample["image"].shape[-1]
+            found = sample.image.shape[-1]
             if found != images:
                 raise ExitwaveError(
                     f"The epochs hold series of {found} images, but {images} were to be compared; "
@@ -204,9 +205,8 @@ def _network_rows(
                 )
         waves = predicted(predict, batch, few)
         for index, sample, wave in zip(indices, batch, waves, strict=True):
-            error = wave_error(wave, true_wave(sample)).relative_error
-            rows.append({**samples.identity(index, sample), "relative_error": error})
-    return rows
+            error = wave_error(wave, sample.wave).relative_error
+            yield {**samples.identity(index, sample), "relative_error": error}
 
 
 def _chosen_places(count: int, settings: ComparisonSettings) -> list[int]:
@@ -224,38 +224,13 @@ def _chosen_places(count: int, settings: ComparisonSettings) -> list[int]:
     return sorted(places)
 
 
-def _microscope(sample: Mapping[str, Any], model: Microscope) -> MicroscopeDraw:
-    """The microscope that made a series, from the epoch's columns and its spec."""
-    drawn = (
-        "dose",
-        "spherical_aberration",
-        "astigmatism",
-        "astigmatism_angle",
-        "coma",
-        "coma_angle",
-        "focal_spread",
-        "blur",
-        "sampling",
-        "mtf_c1",
-        "mtf_c2",
-        "mtf_c3",
-    )
-    return MicroscopeDraw(
-        defocus=tuple(float(value) for value in sample["defocus"]),
-        energy_kev=float(sample["energy"]),
-        mtf_frequency_unit=model.mtf_frequency_unit,
-        focal_spread_model=model.focal_spread_model,
-        mtf_curve=model.mtf_curve,
-        **{name: float(sample[name]) for name in drawn},
-    )
-
-
 def _reconstruct(task: _Task) -> _Reconstructed:
-    with StoreReader(task.epoch, EPOCH.kind) as reader:
-        sample = reader.read(task.place)
+    with StoreReader(task.epoch, EPOCH) as reader:
+        sample = EpochSample.from_values(reader.read(task.place))
         spec = read_spec(str(reader.attributes["spec"]), RenderSpec, any_version=True)
-    microscope, sampling = _microscope(sample, spec.microscope), float(sample["sampling"])
-    images, few = np.moveaxis(sample["image"], -1, 0), list(task.few)
+    microscope = MicroscopeDraw.of(sample.microscope, sample.sampling, spec.microscope)
+    sampling = sample.sampling
+    images, few = np.moveaxis(sample.image, -1, 0), list(task.few)
     fewer = replace(microscope, defocus=tuple(microscope.defocus[frame] for frame in few))
     ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
         "classical_paper": (images, microscope, "paper"),
@@ -268,7 +243,7 @@ def _reconstruct(task: _Task) -> _Reconstructed:
         found = reconstruct_wave(
             taken,
             sampling,
-            told_microscope(true_microscope, knowledge),
+            known_microscope(true_microscope, knowledge),
             task.iterations,
             accelerated=knowledge == "all",
         )
@@ -278,13 +253,11 @@ def _reconstruct(task: _Task) -> _Reconstructed:
     return done
 
 
-def _row(
-    row: Mapping[str, Any], sample: dict[str, Any], waves: Mapping[str, Wave], width: float
-) -> dict[str, Any]:
-    truth = true_wave(sample)
+def _row(row: Row, sample: EpochSample, waves: Mapping[str, Wave], width: float) -> Row:
+    truth = sample.wave
     # `wave_error` knows vacuum as 1.
     passed = 1 + remove_low_frequencies(truth, width)
-    found: dict[str, Any] = dict(row)
+    found = dict(row)
     for name in WAYS:
         for prefix, error in (
             (name, wave_error(waves[name], truth)),
@@ -298,10 +271,10 @@ def _row(
 
 
 def _example(
-    sample: dict[str, Any],
+    sample: EpochSample,
     waves: Mapping[str, Wave],
     percentile: float,
-    row: dict[str, Any],
+    row: Row,
     settings: ComparisonSettings,
 ) -> ComparisonExample:
     width = settings.high_pass_px
@@ -309,14 +282,12 @@ def _example(
     return ComparisonExample(
         **example_values(sample, waves["network"], percentile, row),
         **classical,
-        high_pass_truth=remove_low_frequencies(true_wave(sample), width),
+        high_pass_truth=remove_low_frequencies(sample.wave, width),
         high_pass_paper=remove_low_frequencies(waves["classical_paper"], width),
     )
 
 
-def _summary(
-    rows: Sequence[dict[str, Any]], ranked_samples: int, few: Sequence[int]
-) -> dict[str, Any]:
+def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> dict[str, Any]:
     table = pd.DataFrame(rows)
     columns = [name for name in table if str(name).startswith(WAYS)]
     quartiles = table[columns].quantile([0.25, 0.5, 0.75])
@@ -332,8 +303,8 @@ def _summary(
     }
 
 
-def _told(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """What the log says: the median error of each way and the median time of each classical one."""
+def _log_line(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The median error of each way and the median time of each classical one."""
     medians = {name: summary["statistics"][f"{name}_rmse"]["median"] for name in WAYS}
     times = pd.DataFrame(list(seconds)).median()
     return {

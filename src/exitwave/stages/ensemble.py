@@ -11,7 +11,7 @@ Writes into the folder of the ensemble:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a sample: identity, errors of mean and members, disagreement, peaks |
+| ``samples.csv`` | one row per sample: identity, errors of mean and members, disagreement, peaks |
 | ``calibration.csv`` | disagreement, error of mean and members, of all samples' pixels, in bins |
 | ``summary.json`` | how well disagreement tells errors, gain of the mean, provenance |
 | ``examples.npz`` | telling samples, see `exitwave.scoring.examples` |
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,20 +39,22 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.samples import EpochSample
 from exitwave.scoring.examples import EnsembleExample, example_values, write_examples
 from exitwave.scoring.metrics import Wave, wave_error
 from exitwave.scoring.peaks import find_peaks, match_peaks, threshold_level
 from exitwave.scoring.validation_samples import (
     Predictor,
+    Row,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     predicted,
     ranked,
-    true_wave,
     validation_samples,
     write_rows,
 )
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ _SPECIMEN_SHARE = 0.1  # of the highest value of what it gives
 def judge_ensemble(
     spec: str, networks: Sequence[Path], epochs: Sequence[Path], output: Path
 ) -> None:
-    """Hold the disagreement of trained networks against their errors.
+    """Compare the disagreement of trained networks with their errors.
 
     Parameters
     ----------
@@ -105,13 +107,8 @@ def judge_predictions(
     settings = read_spec(spec, EnsembleSpec).ensemble
     calibration = _Calibration(len(predictors))
     with validation_samples(epochs) as samples:
-        rows = []
-        for indices, batch in samples.batches():
-            waves = np.stack([predicted(predict, batch) for predict in predictors])
-            for place, (index, sample) in enumerate(zip(indices, batch, strict=True)):
-                members = waves[:, place].astype(np.complex128)
-                rows.append(_row(samples.identity(index, sample), sample, members, settings))
-                calibration.add(disagreement(members), _error(members, sample))
+        judged = _judge_all(samples, predictors, calibration, settings)
+        rows = list(counted(judged, output.name, len(samples)))
         ranked(rows)
         examples = _examples(samples, predictors, rows)
     summary = _summary(rows, calibration, len(predictors))
@@ -122,10 +119,25 @@ def judge_predictions(
     write_rows(output / "samples.csv", rows)
     write_rows(output / "calibration.csv", calibration.binned(settings.bins))
     write_examples(output, examples, {"spec": spec})
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    told = {name: summary[name] for name in ("samples", "pixel_correlation", "worst_caught")}
-    logger.info("%s", json.dumps(finite(told)))
+    line = {name: summary[name] for name in ("samples", "pixel_correlation", "worst_caught")}
+    logger.info("%s", json.dumps(nan_to_null(line)))
+
+
+def _judge_all(
+    samples: ValidationSamples,
+    predictors: Sequence[Predictor],
+    calibration: _Calibration,
+    settings: EnsembleSettings,
+) -> Iterator[Row]:
+    """Yield the row of each sample; its pixels are added to the calibration."""
+    for indices, batch in samples.batches():
+        waves = np.stack([predicted(predict, batch) for predict in predictors])
+        for place, (index, sample) in enumerate(zip(indices, batch, strict=True)):
+            members = waves[:, place].astype(np.complex128)
+            calibration.add(disagreement(members), _error(members, sample))
+            yield _row(samples.identity(index, sample), sample, members, settings)
 
 
 def _require_several(members: int) -> None:
@@ -141,8 +153,8 @@ def disagreement(members: Wave) -> NDArray[np.float64]:
     return np.asarray(np.sqrt((deviation**2).sum(axis=0) / (len(members) - 1)))
 
 
-def _error(members: Wave, sample: dict[str, Any]) -> NDArray[np.float64]:
-    return np.asarray(np.abs(members.mean(axis=0) - true_wave(sample)))
+def _error(members: Wave, sample: EpochSample) -> NDArray[np.float64]:
+    return np.asarray(np.abs(members.mean(axis=0) - sample.wave))
 
 
 def specimen_pixels(truth: Wave, sampling: float) -> NDArray[np.bool_]:
@@ -162,10 +174,8 @@ def specimen_pixels(truth: Wave, sampling: float) -> NDArray[np.bool_]:
     return np.asarray(near > _SPECIMEN_SHARE * near.max())
 
 
-def _row(
-    identity: dict[str, Any], sample: dict[str, Any], members: Wave, settings: EnsembleSettings
-) -> dict[str, Any]:
-    truth, sampling, mean = true_wave(sample), float(sample["sampling"]), members.mean(axis=0)
+def _row(identity: Row, sample: EpochSample, members: Wave, settings: EnsembleSettings) -> Row:
+    truth, sampling, mean = sample.wave, sample.sampling, members.mean(axis=0)
     errors = [wave_error(wave, truth).rmse for wave in members]
     apart = disagreement(members)
     level = threshold_level(truth, settings.peak_threshold)
@@ -242,9 +252,7 @@ class _Calibration:
         return float(np.sqrt(error / apart)) if apart else float("nan")
 
 
-def _summary(
-    rows: Sequence[dict[str, Any]], calibration: _Calibration, members: int
-) -> dict[str, Any]:
+def _summary(rows: Sequence[Row], calibration: _Calibration, members: int) -> dict[str, Any]:
     table = pd.DataFrame(rows)
     medians = table[
         ["rmse", "rmse_real", "rmse_imag", "member_rmse", "disagreement", "relative_error"]
@@ -267,7 +275,7 @@ def _summary(
 
 
 def _examples(
-    samples: ValidationSamples, predictors: Sequence[Predictor], rows: Sequence[dict[str, Any]]
+    samples: ValidationSamples, predictors: Sequence[Predictor], rows: Sequence[Row]
 ) -> list[EnsembleExample]:
     table = pd.DataFrame(rows)
     middle = (table["percent_worse"] - 50).abs()
@@ -285,7 +293,7 @@ def _examples(
         row = rows[index]
         examples.append(
             EnsembleExample(
-                **example_values(sample, members.mean(axis=0), row["percent_worse"], row),
+                **example_values(sample, members.mean(axis=0), float(row["percent_worse"]), row),
                 reason=reason,
                 disagreement=disagreement(members).astype(np.float32),
             )

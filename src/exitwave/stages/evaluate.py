@@ -1,10 +1,10 @@
-"""Hold a network's exit waves against the true ones, sample by sample.
+"""Compare a network's exit waves with the true ones, sample by sample.
 
 Writes into the folder of the evaluation:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row a sample: identity, errors, the same for the baselines, peaks |
+| ``samples.csv`` | one row per sample: identity, errors, the same for the baselines, peaks |
 | ``summary.json`` | quartiles of every column, the network's gain over the baselines, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
@@ -27,6 +27,7 @@ from exitwave.config import EvaluationSettings
 from exitwave.files.atomic import write_text
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.samples import EpochSample
 from exitwave.scoring.examples import Example, example_values, write_examples
 from exitwave.scoring.metrics import Wave, blurred, exchange_targets, vacuum, wave_error
 from exitwave.scoring.peaks import (
@@ -39,23 +40,24 @@ from exitwave.scoring.peaks import (
 from exitwave.scoring.vacancies import (
     column_sites,
     count_vacancies,
-    missing_columns,
+    deficient_columns,
     precision_and_recall,
 )
 from exitwave.scoring.validation_samples import (
     IDENTITY_COLUMNS,
     Predictor,
+    Row,
     ValidationSamples,
-    finite,
+    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
     ranked,
-    true_wave,
     validation_samples,
     write_rows,
 )
 from exitwave.seeds import generator
+from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import EvaluateSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -100,7 +102,8 @@ def evaluate_predictions(
     values = read_spec(spec, EvaluateSpec)
     settings = values.evaluation
     with validation_samples(epochs) as samples:
-        rows = list(_score_all(samples, predict, values))
+        scored = _score_all(samples, predict, values)
+        rows = list(counted(scored, "/".join(output.parts[-2:]), len(samples)))
         ranks = ranked(rows)
         chosen = [
             (percentile, ranks[percentile_rank(percentile, len(rows))])
@@ -119,14 +122,14 @@ def evaluate_predictions(
     )
     write_rows(output / "samples.csv", rows)
     write_examples(output, examples, provenance_of(summary))
-    text = json.dumps(finite(summary), indent=1, allow_nan=False)
+    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
     write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(finite({"samples": len(rows), **summary["ratios"]})))
+    logger.info("%s", json.dumps(nan_to_null({"samples": len(rows), **summary["ratios"]})))
 
 
 def _score_all(
     samples: ValidationSamples, predict: Predictor, values: EvaluateSpec
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     materials = [str(name) for name in samples.column("material")]
     specimens = [
         f"{material}/{number}"
@@ -147,10 +150,10 @@ def _score_all(
 
 
 def _errors(
-    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: EvaluationSettings
+    wave: Wave, sample: EpochSample, other: EpochSample | None, settings: EvaluationSettings
 ) -> dict[str, float]:
     """The four errors of the network, without prefix, and of each baseline."""
-    truth, sampling = true_wave(sample), float(sample["sampling"])
+    truth, sampling = sample.wave, sample.sampling
     pairs = {
         "": (wave, truth),
         "vacuum_": (vacuum(truth), truth),
@@ -160,7 +163,7 @@ def _errors(
         },
     }
     if other is not None:
-        pairs["exchanged_"] = (wave, true_wave(other))
+        pairs["exchanged_"] = (wave, other.wave)
     return {
         f"{prefix}{name}": value
         for prefix, pair in pairs.items()
@@ -169,11 +172,11 @@ def _errors(
 
 
 def _peak_scores(
-    wave: Wave, sample: dict[str, Any], other: dict[str, Any] | None, settings: EvaluationSettings
+    wave: Wave, sample: EpochSample, other: EpochSample | None, settings: EvaluationSettings
 ) -> dict[str, float]:
-    sampling, distance = float(sample["sampling"]), settings.peak_distance_angstrom
+    sampling, distance = sample.sampling, settings.peak_distance_angstrom
     true = _true_peaks(sample, settings)
-    level = threshold_level(true_wave(sample), settings.peak_threshold)
+    level = threshold_level(sample.wave, settings.peak_threshold)
     predicted = find_peaks(wave, sampling, level)
     match = match_peaks(true, predicted, distance)
     chance = math.nan
@@ -194,11 +197,11 @@ def _peak_scores(
     }
 
 
-def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
+def _vacancy_scores(wave: Wave, sample: EpochSample) -> dict[str, int]:
     """Columns that lack atoms, told from the prediction and, as the best possible, the truth."""
-    sites, sampling = column_sites(sample), float(sample["sampling"])
-    ours = count_vacancies(sites, missing_columns(wave, sites, sampling))
-    best = count_vacancies(sites, missing_columns(true_wave(sample), sites, sampling))
+    sites, sampling = column_sites(sample.atoms, sample.vacancies), sample.sampling
+    ours = count_vacancies(sites, deficient_columns(wave, sites, sampling))
+    best = count_vacancies(sites, deficient_columns(sample.wave, sites, sampling))
     return {
         "vacancy_sites": ours.sites,
         "vacancies": ours.lacking,
@@ -209,13 +212,13 @@ def _vacancy_scores(wave: Wave, sample: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _true_peaks(sample: dict[str, Any], settings: EvaluationSettings) -> Peaks:
-    truth = true_wave(sample)
+def _true_peaks(sample: EpochSample, settings: EvaluationSettings) -> Peaks:
+    truth = sample.wave
     level = threshold_level(truth, settings.peak_threshold)
-    return find_peaks(truth, float(sample["sampling"]), level)
+    return find_peaks(truth, sample.sampling, level)
 
 
-def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the number of samples, quartiles of every result, and the gains over baselines.
 
     Returns
@@ -252,7 +255,7 @@ def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _vacancy_summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _vacancy_summary(rows: Sequence[Row]) -> dict[str, float]:
     """Precision and recall over the columns of all samples, and what chance would reach."""
     total = {
         name: sum(int(row.get(name, 0)) for row in rows)
@@ -284,9 +287,7 @@ def _vacancy_summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def _example(
-    sample: dict[str, Any], predict: Predictor, percentile: float, row: dict[str, Any]
-) -> Example:
+def _example(sample: EpochSample, predict: Predictor, percentile: float, row: Row) -> Example:
     (wave,) = predicted(predict, [sample])
     return Example(**example_values(sample, wave, percentile, row))
 

@@ -13,18 +13,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from exitwave.config import Microscope
 from exitwave.errors import ExitwaveError
-from exitwave.files.schemas import EPOCH, EXIT_WAVES
-from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.files.reader import StoreReader
+from exitwave.files.writer import StoreWriter
 from exitwave.imaging.focal_series import render_series
-from exitwave.imaging.microscope import MicroscopeDraw, draw_microscope
+from exitwave.imaging.microscope import draw_microscope
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.samples import EPOCH, EXIT_WAVES, EpochSample, ExitWaveSample
 from exitwave.seeds import generator, uniform_hash
 from exitwave.tasks.parallel import map_tasks
 from exitwave.workflow.specs import RenderSpec, read_spec
@@ -56,12 +56,12 @@ class _Stores:
     def __init__(self) -> None:
         self._reader: StoreReader | None = None
 
-    def read(self, store: Path, place: int) -> dict[str, Any]:
+    def read(self, store: Path, place: int) -> ExitWaveSample:
         """Return one sample."""
         if self._reader is None or self._reader.path != store:
             self.close()
-            self._reader = StoreReader(store, EXIT_WAVES.kind)
-        return self._reader.read(place)
+            self._reader = StoreReader(store, EXIT_WAVES)
+        return ExitWaveSample.from_values(self._reader.read(place))
 
     def close(self) -> None:
         """Close what is open."""
@@ -73,26 +73,25 @@ class _Stores:
 _STORES = _Stores()
 
 
-def render_sample(task: Rendering) -> dict[str, Any]:
-    """Draw a microscope and return the values of one sample of `EPOCH`."""
+def render_sample(task: Rendering) -> EpochSample:
+    """Draw a microscope and image one sample."""
     sample = _STORES.read(task.store, task.place)
     identity = (
         task.dataset,
-        str(sample["material"]),
-        int(sample["sample_index"]),
+        sample.identity.material,
+        sample.identity.sample_index,
         "render",
         task.epoch,
     )
     draw = draw_microscope(
         task.microscope,
-        float(sample["energy"]),
+        sample.energy,
         task.images,
         generator(task.seed, *identity, "microscope"),
     )
-    parts = sample["exit_wave"]
     series = render_series(
-        (parts[..., 0] + 1j * parts[..., 1]).astype(np.complex64),
-        float(sample["sampling"]),
+        sample.wave,
+        sample.sampling,
         draw,
         task.image_size_px,
         task.target_smear_angstrom,
@@ -100,50 +99,18 @@ def render_sample(task: Rendering) -> dict[str, Any]:
         generator(task.seed, *identity, "noise"),
     )
     target = series.exit_wave
-    copied = (
-        "material",
-        "formula",
-        "sample_index",
-        "split",
-        "sample_key",
-        "energy",
-        "atom_count",
-        "atom_number",
-        "atom_layer",
-        "atom_column",
-        "vacancy_count",
-        "vacancy_number",
-        "vacancy_layer",
-        "vacancy_column",
-    )
     origin = np.array([series.origin, series.origin, 0.0])
-    return {
-        **{name: sample[name] for name in copied},
-        "image": series.image,
-        "exit_wave": np.stack([target.real, target.imag], axis=-1),
-        "sampling": series.sampling,
-        "defocus": draw.defocus,
-        "spherical_aberration": draw.spherical_aberration,
-        "astigmatism": draw.astigmatism,
-        "astigmatism_angle": draw.astigmatism_angle,
-        "coma": draw.coma,
-        "coma_angle": draw.coma_angle,
-        "focal_spread": draw.focal_spread,
-        "blur": draw.blur,
-        "dose": draw.dose,
-        **_mtf_parameters(draw),
-        "padded_size": series.padded_size,
-        "seed": "/".join(str(part) for part in (task.seed, *identity)),
-        "atom_position": sample["atom_position"] - origin,
-        "vacancy_position": sample["vacancy_position"] - origin,
-    }
-
-
-def _mtf_parameters(draw: MicroscopeDraw) -> dict[str, float]:
-    """The parameters of the formula; none where a measured curve, in the spec, was used."""
-    values = (draw.mtf_c1, draw.mtf_c2, draw.mtf_c3)
-    drawn = values if draw.mtf_curve is None else (np.nan,) * 3
-    return dict(zip(("mtf_c1", "mtf_c2", "mtf_c3"), drawn, strict=True))
+    return EpochSample(
+        image=series.image,
+        exit_wave=np.stack([target.real, target.imag], axis=-1),
+        identity=sample.identity,
+        sampling=series.sampling,
+        microscope=draw.stored,
+        padded_size=series.padded_size,
+        seed="/".join(str(part) for part in (task.seed, *identity)),
+        atoms=sample.atoms.moved(origin),
+        vacancies=sample.vacancies.moved(origin),
+    )
 
 
 def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int = 1) -> None:
@@ -187,7 +154,7 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
             ):
                 if isinstance(result, Exception):
                     raise result
-                store.write(turns[index], **result)
+                store.write(turns[index], **result.values())
     finally:
         _STORES.close()
 
@@ -195,7 +162,7 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
 def _require_few_failures(stores: Sequence[Path], values: RenderSpec) -> None:
     samples, failed = 0, []
     for path in stores:
-        with StoreReader(path, EXIT_WAVES.kind) as reader:
+        with StoreReader(path, EXIT_WAVES) as reader:
             samples += len(reader)
             failed += json.loads(reader.attributes["failed"])
     limit = values.epochs.max_failed_share
@@ -217,7 +184,7 @@ def _tasks(values: RenderSpec, stores: Sequence[Path]) -> list[Rendering]:
     """
     keyed = []
     for path in stores:
-        with StoreReader(path, EXIT_WAVES.kind) as reader:
+        with StoreReader(path, EXIT_WAVES) as reader:
             columns = (reader.column(name) for name in ("material", "sample_index", "split"))
             for place, (material, index, split) in enumerate(zip(*columns, strict=True)):
                 if split == values.split:

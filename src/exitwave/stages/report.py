@@ -50,21 +50,21 @@ def report_results(spec: str, results: Path, output: Path) -> None:
     config = read_spec(spec, ReportSpec).configuration()
     datasets = {}
     for name, dataset in config.datasets.items():
-        catalog = results / layout.source(config, name) / "catalog"
+        catalog = results / layout.catalog(layout.source(config, name))
         shards = layout.shard_names(catalog)
         datasets[name] = DatasetFiles(
             label=dataset.label or name,
             catalog=catalog,
             exit_waves=[results / path for path in layout.stores(config, name, shards)],
             epochs=[results / path for path in layout.all_epochs(config, name)],
-            figures=results / name / "figures",
+            figures=layout.own_figures(results / name),
         )
     networks = {
         name: NetworkFiles(
             label=network.label or name,
             dataset=network.dataset,
             folder=results / layout.network(name),
-            figures=results / layout.network(name) / "figures",
+            figures=layout.own_figures(results / layout.network(name)),
         )
         for name, network in config.networks.items()
     }
@@ -74,7 +74,7 @@ def report_results(spec: str, results: Path, output: Path) -> None:
             network=entry.network,
             dataset=entry.dataset,
             folder=results / layout.evaluation(config, name),
-            figures=results / layout.evaluation(config, name) / "figures",
+            figures=layout.own_figures(results / layout.evaluation(config, name)),
         )
         for name, entry in config.evaluations.items()
     }
@@ -84,8 +84,9 @@ def report_results(spec: str, results: Path, output: Path) -> None:
         datasets=datasets,
         networks=networks,
         evaluations=evaluations,
-        benchmarks=results / "benchmarks",
-        comparison=results / "comparison" if evaluations and not config.figures else None,
+        benchmarks=results / layout.BENCHMARKS,
+        logs=results / layout.LOGS,
+        comparison=results / layout.OVERVIEW if evaluations and not config.figures else None,
         studies=(config, results),
     )
 
@@ -98,6 +99,7 @@ def write_report(
     networks: Mapping[str, NetworkFiles],
     evaluations: Mapping[str, EvaluationFiles],
     benchmarks: Path,
+    logs: Path | None = None,
     comparison: Path | None = None,
     studies: tuple[Config, Path] | None = None,
     title: str = "Exit waves: data sets, networks, evaluations",
@@ -114,6 +116,8 @@ def write_report(
         Files by the names of the configuration, in the order of the report.
     benchmarks : Path
         Folder of Snakemake's benchmarks, ``{rule}/{job}.tsv``.
+    logs : Path, optional
+        Folder of the jobs' progress files, ``{rule}/{job}.json``.
     comparison : Path, optional
         Folder that `exitwave plot comparison` wrote.
     studies : (Config, Path), optional
@@ -149,7 +153,7 @@ def write_report(
             "Evaluations",
             *(evaluation_section(*entry, numbering) for entry in evaluations.items()),
         ),
-        _cost(benchmarks),
+        _cost(benchmarks, logs),
         _configuration(config_yaml),
         _versions(),
         _citation(),
@@ -229,8 +233,8 @@ def _results(
     )
 
 
-def _cost(benchmarks: Path) -> Section | None:
-    table = cost_table(benchmarks)
+def _cost(benchmarks: Path, logs: Path | None) -> Section | None:
+    table = cost_table(benchmarks, logs)
     return None if table is None else Section("Cost", "cost", tables=(table,))
 
 

@@ -26,11 +26,13 @@ from exitwave.config import Multislice, Structure
 from exitwave.errors import ExitwaveError, SpecimenError
 from exitwave.files.atomic import write_text
 from exitwave.files.journal import Journal
-from exitwave.files.schemas import EXIT_WAVES
+from exitwave.files.reader import StoreReader
+from exitwave.files.schemas import Values
 from exitwave.files.shard_files import ShardFiles
-from exitwave.files.store import StoreReader, StoreWriter
+from exitwave.files.writer import StoreWriter
 from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials.material import Material
+from exitwave.materials.sample_keys import sample_key
 from exitwave.multislice.exit_wave import (
     single_energy,
     stored_points,
@@ -39,10 +41,12 @@ from exitwave.multislice.exit_wave import (
 from exitwave.multislice.thermal import thermal_exit_wave
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.samples import EXIT_WAVES, ExitWaveSample
+from exitwave.samples.parts import Atoms, Identity
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
-from exitwave.tasks.parallel import ahead, map_tasks
-from exitwave.workflow.sample_keys import sample_key
+from exitwave.tasks.parallel import map_tasks, prefetch
+from exitwave.tasks.progress import FailedSample, current
 from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)
@@ -63,8 +67,16 @@ class Simulation:
     device: Literal["cpu", "gpu"]
 
 
-def simulate_sample(task: Simulation) -> dict[str, Any]:
-    """Build one specimen and return the values of one sample of `EXIT_WAVES`."""
+@dataclass(frozen=True)
+class Simulated:
+    """What a task gives: the sample, and the time that it took [s]."""
+
+    sample: ExitWaveSample
+    seconds: float
+
+
+def simulate_sample(task: Simulation) -> Simulated:
+    """Build one specimen and compute its exit wave."""
     start = time.perf_counter()
     identity = (task.dataset, task.material.identifier, task.sample_index)
 
@@ -78,31 +90,26 @@ def simulate_sample(task: Simulation) -> dict[str, Any]:
     wave = thermal_exit_wave(
         specimen, settings, lambda number: draws("phonons", number), task.device
     )
-    return {
-        "exit_wave": np.stack([wave.real, wave.imag], axis=-1),
-        "material": task.material.identifier,
-        "formula": task.material.formula,
-        "sample_index": task.sample_index,
-        "split": task.split,
-        "sample_key": task.sample_key,
-        "sampling": specimen.box / len(wave),
-        "energy": single_energy(settings),
-        "tilt": specimen.tilt,
-        "tilt_axis": specimen.tilt_axis,
-        "exit_distance": task.multislice.exit_distance_angstrom,
-        "thickness": specimen.thickness,
-        "atom_count": len(specimen.numbers),
-        "atom_number": specimen.numbers,
-        "atom_layer": specimen.components,
-        "atom_column": specimen.columns,
-        "atom_position": specimen.positions,
-        "vacancy_count": len(specimen.vacancies.numbers),
-        "vacancy_number": specimen.vacancies.numbers,
-        "vacancy_layer": specimen.vacancies.components,
-        "vacancy_column": specimen.vacancies.columns,
-        "vacancy_position": specimen.vacancies.positions,
-        "seconds": time.perf_counter() - start,
-    }
+    missing = specimen.vacancies
+    sample = ExitWaveSample(
+        exit_wave=np.stack([wave.real, wave.imag], axis=-1),
+        identity=Identity(
+            material=task.material.identifier,
+            formula=task.material.formula,
+            sample_index=task.sample_index,
+            split=task.split,
+            sample_key=task.sample_key,
+        ),
+        sampling=specimen.box / len(wave),
+        energy=single_energy(settings),
+        tilt=specimen.tilt,
+        tilt_axis=specimen.tilt_axis,
+        exit_distance=task.multislice.exit_distance_angstrom,
+        thickness=specimen.thickness,
+        atoms=Atoms(specimen.numbers, specimen.components, specimen.columns, specimen.positions),
+        vacancies=Atoms(missing.numbers, missing.components, missing.columns, missing.positions),
+    )
+    return Simulated(sample, time.perf_counter() - start)
 
 
 def simulate_exit_waves(
@@ -150,7 +157,8 @@ def simulate_exit_waves(
     failed, seconds = [], []
     unexpected: list[Exception] = []
     title = f"{output.parent.parent.name}/{output.stem}"
-    for index, result in map_tasks(simulate_sample, missing, workers, title, worker_jobs):
+    results = map_tasks(simulate_sample, missing, workers, title, worker_jobs, len(reused))
+    for index, result in results:
         task = missing[index]
         if isinstance(result, Exception):
             reason = str(result) if isinstance(result, SpecimenError) else _reason(result)
@@ -158,11 +166,12 @@ def simulate_exit_waves(
                 "%s, sample %d failed: %s", task.material.identifier, task.sample_index, reason
             )
             failed.append(_failure(task, reason))
+            current().name_failed(FailedSample(task.material.identifier, task.sample_index, reason))
             if not isinstance(result, SpecimenError):
                 unexpected.append(result)
         else:
-            seconds.append(float(result["seconds"]))
-            shard.keep(result)
+            seconds.append(result.seconds)
+            shard.keep(result.sample.values())
     if unexpected and len(unexpected) == len(tasks):
         # Not one bad material but something wrong with the machine or the installation.
         raise ExitwaveError(
@@ -240,14 +249,14 @@ class _Shard:
                 self._take((sample for _, _, sample in _verified(path, missing)), missing)
         return set(self._stored) | self._journalled
 
-    def _take(self, samples: Iterable[dict[str, Any]], missing: set[str]) -> None:
+    def _take(self, samples: Iterable[Values], missing: set[str]) -> None:
         """Copy samples at once from a file that another job may remove."""
         with contextlib.suppress(OSError):
             for sample in samples:
                 if str(sample["sample_key"]) in missing - self._journalled:
                     self.keep(sample)
 
-    def keep(self, sample: dict[str, Any]) -> None:
+    def keep(self, sample: Values) -> None:
         self.files.journal.append(sample)
         self._journalled.add(str(sample["sample_key"]))
 
@@ -263,18 +272,19 @@ class _Shard:
         sizes = {"sample": len(good), "y": size, "x": size}
         with StoreWriter(self.output, EXIT_WAVES, sizes, attributes) as store:
             for place, sample in self._samples(good):
-                sample.pop("seconds", None)
-                # A sample that changed sides of the split is still the same sample.
-                store.write(place, **{**sample, "split": good[place].split})
+                # Of what a journal holds, the time of a wave goes into no store; and a sample that
+                # changed sides of the split is still the same sample.
+                kept = {name: value for name, value in sample.items() if name != "seconds"}
+                store.write(place, **{**kept, "split": good[place].split})
         self.files.keep_store()
-        told = {**summary, "made_from": self.files.made_from}
-        write_text(self.output.with_suffix(".json"), json.dumps(told, indent=1) + "\n")
+        recorded = {**summary, "made_from": self.files.made_from}
+        write_text(self.output.with_suffix(".json"), json.dumps(recorded, indent=1) + "\n")
         self.files.clear()
 
-    def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, Values]]:
         """Yield place in the new store and values of each sample, one at a time."""
         places = {task.sample_key: place for place, task in enumerate(tasks)}
-        for record in ahead(self.files.journal.read()):
+        for record in prefetch(self.files.journal.read()):
             if (key := str(record["sample_key"])) in places:
                 yield places.pop(key), record
         left = sorted((self._stored[key], place) for key, place in places.items())
@@ -290,10 +300,10 @@ def _journalled_keys(journal: Journal, wanted: set[str]) -> set[str]:
     return {key for record in journal.read() if (key := str(record["sample_key"])) in wanted}
 
 
-def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, Values]]:
     """Yield key, place and values of the wanted samples of a store, each held to its digest."""
     try:
-        with StoreReader(path, EXIT_WAVES.kind) as reader:
+        with StoreReader(path, EXIT_WAVES) as reader:
             keys = [str(key) for key in reader.column("sample_key")]
             places = [place for place, key in enumerate(keys) if key in wanted]
             for place, sample in zip(places, reader.read_all(places), strict=True):

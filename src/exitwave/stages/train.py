@@ -33,10 +33,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exitwave.config import NetworkSettings
+from exitwave.durations import rough_duration
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
+from exitwave.files.checks import content_digest
 from exitwave.files.disk_errors import write_error
-from exitwave.files.store import content_digest
 from exitwave.files.tables import write_table
 from exitwave.networks import backend
 from exitwave.networks.architectures.unet import build_network
@@ -52,6 +53,7 @@ from exitwave.networks.trained import save_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.seeds import generator
+from exitwave.tasks.progress import TrainedEpochs, current
 from exitwave.workflow.specs import TrainSpec, read_spec
 
 if TYPE_CHECKING:
@@ -289,7 +291,7 @@ class _Recorder:
         self._checkpoints.save(self._model, self.records)
         self._write_history()
         self._write_event(record)
-        self._log_progress(record)
+        self._tell(record)
 
     def _write_history(self) -> None:
         columns = [field.name for field in fields(EpochRecord)]
@@ -309,10 +311,13 @@ class _Recorder:
         except OSError as error:
             raise write_error(self._job.output / "logs", error) from error
 
-    def _log_progress(self, record: EpochRecord) -> None:
+    def _tell(self, record: EpochRecord) -> None:
+        """Say how far the training is, to people and to programs."""
         epochs = self._job.settings.epochs
-        left = (epochs - record.epoch) * statistics.median(
-            record.seconds for record in self.records[-5:]
+        per_epoch = statistics.median(record.seconds for record in self.records[-5:])
+        rate = self._training.samples / max(record.seconds, 1e-3)
+        current().train(
+            TrainedEpochs(record.epoch, epochs, record.loss, record.val_loss, per_epoch), rate
         )
         logger.info(
             "epoch %d/%d: loss %.3e, val_loss %.3e, %.1f samples/s, "
@@ -321,16 +326,10 @@ class _Recorder:
             epochs,
             record.loss,
             record.val_loss,
-            self._training.samples / max(record.seconds, 1e-3),
+            rate,
             100 * record.seconds_waiting / max(record.seconds, 1e-3),
-            _duration(left),
+            rough_duration((epochs - record.epoch) * per_epoch),
         )
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
 
 
 def _write_results(

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from exitwave.errors import ExitwaveError
+from exitwave.tasks.progress import current
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-
-logger = logging.getLogger(__name__)
 
 # glibc's limits above which freed memory goes back to the system.
 _KEPT_MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
@@ -41,6 +37,7 @@ def map_tasks(
     workers: int,
     title: str,
     worker_jobs: int = 0,
+    already_done: int = 0,
 ) -> Iterator[tuple[int, Result | Exception]]:
     """Yield ``(index, result)`` of each task as it completes, in any order.
 
@@ -56,19 +53,24 @@ def map_tasks(
     workers : int
         Processes of one thread each. With 1 the work is done in this process.
     title : str
-        Name of the work in the progress lines.
+        What is counted, in the lines and the file of the progress.
     worker_jobs : int
         Slurm jobs of as many processes each that help, see `exitwave.tasks.worker_jobs`.
+    already_done : int
+        Samples of the same work that were at hand; they count in the progress.
     """
-    progress = _Progress(title, len(tasks))
+    progress = current()
+    progress.begin(title, already_done + len(tasks), already_done)
     if len(tasks) <= 1 or (workers <= 1 and not worker_jobs):
         results = _in_process(function, tasks)
     else:
         results = _over_dask(function, tasks, workers, worker_jobs)
-    for index, result in results:
-        progress.step(failed=isinstance(result, Exception))
-        yield index, result
-    progress.close()
+    try:
+        for index, result in results:
+            progress.step(failed=isinstance(result, Exception))
+            yield index, result
+    finally:
+        progress.end()
 
 
 def _in_process(
@@ -85,7 +87,7 @@ def _in_process(
             yield index, result
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """Yield items while a thread makes the next one, which must not use HDF5."""
     end = object()
     source = iter(items)
@@ -223,37 +225,3 @@ def _alone(client: Any, function: Callable[[Task], Result], task: Task) -> Resul
             f"its worker process died {_TRIALS_ALONE} times, as where memory runs out"
         )
     return result  # type: ignore[no-any-return]
-
-
-class _Progress:
-    """A bar on a terminal; elsewhere a line about every ten seconds."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self._title, self._total = title, total
-        self._done = self._failed = 0
-        self._start = self._last = time.monotonic()
-        self._bar = tqdm(total=total, desc=title, unit="sample") if sys.stderr.isatty() else None
-
-    def step(self, failed: bool) -> None:
-        self._done += 1
-        self._failed += failed
-        if self._bar is not None:
-            self._bar.update()
-            return
-        now = time.monotonic()
-        if now - self._last >= 10 or self._done == self._total:
-            self._last = now
-            rate = self._done / max(now - self._start, 1e-9)
-            logger.info(
-                "%s: %d of %d samples%s, %.2f a second, %.0f s left",
-                self._title,
-                self._done,
-                self._total,
-                f" ({self._failed} failed)" if self._failed else "",
-                rate,
-                (self._total - self._done) / rate,
-            )
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()

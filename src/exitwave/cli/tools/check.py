@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from exitwave.files.store import check_store
+    import exitwave.samples  # noqa: F401  The schemas of all stores.
+    from exitwave.files.checks import check_store
 
     damaged = []
     for path in options.files:

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from exitwave.files.store import content_digest
+    import exitwave.samples  # noqa: F401  The schemas of all stores.
+    from exitwave.files.checks import content_digest
 
     for path in options.files:
         print(f"{content_digest(path)}  {path}")
