@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
-from exitwave.networks.architectures.unet import OUTPUT_CHANNELS
+from exitwave.networks.architectures import OUTPUT_CHANNELS
 from exitwave.networks.epoch_reader import EpochFiles
 from exitwave.networks.normalization import normalize_series
 from exitwave.seeds import generator, uniform_hash

@@ -40,7 +40,7 @@ from exitwave.files.checks import content_digest
 from exitwave.files.disk_errors import write_error
 from exitwave.files.tables import write_table
 from exitwave.networks import backend
-from exitwave.networks.architectures.unet import build_network
+from exitwave.networks.architectures import build_network
 from exitwave.networks.checkpoints import (
     Checkpoint,
     Checkpoints,
