@@ -26,8 +26,8 @@ def specimen_sample(index, **structure):
     specimen = build_specimen(materials[0], Structure(**structure), 1, "vacancies", index)
     missing = specimen.vacancies
     return (
-        Atoms(specimen.numbers, specimen.layers, specimen.columns, specimen.positions),
-        Atoms(missing.numbers, missing.layers, missing.columns, missing.positions),
+        Atoms(specimen.numbers, specimen.components, specimen.columns, specimen.positions),
+        Atoms(missing.numbers, missing.components, missing.columns, missing.positions),
     )
 
 

@@ -20,19 +20,13 @@ from ase import Atoms
 from exitwave.config import Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials.material import Material
-from exitwave.seeds import generator
+from exitwave.seeds import Generators, generator
+from exitwave.specimens.contamination import build_contamination, contamination_height
+from exitwave.specimens.crystals import crystal_piece, draw_count
 from exitwave.specimens.flakes import Floats, Integers, Piece, stack_layers
-from exitwave.specimens.supports import (
-    Generators,
-    build_contamination,
-    build_support,
-    contamination_height,
-    crystal_piece,
-    draw_count,
-    support_height,
-)
+from exitwave.specimens.supports import SUPPORTS
 
-# What `Specimen.layers` says of an atom.
+# What `Specimen.components` says of an atom; files call it ``atom_layer``.
 FLAKE, SUPPORT, CONTAMINATION = 0, 1, 2
 
 
@@ -42,14 +36,14 @@ class Vacancies:
 
     Attributes
     ----------
-    numbers, layers, columns : (n,) arrays
+    numbers, components, columns : (n,) arrays
         As those of a `Specimen`.
     positions : (n, 3) array
         Where they would be, in the frame of the specimen, without position noise [Å].
     """
 
     numbers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    layers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    components: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     positions: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
@@ -64,7 +58,7 @@ class Specimen:
         Atomic numbers.
     positions : (n, 3) array
         x and y from the corner of the box, z along the beam from the highest atom [Å].
-    layers : (n,) array
+    components : (n,) array
         0 for the flake, 1 for the support, 2 for contamination.
     box : float
         Side of the square box [Å].
@@ -81,7 +75,7 @@ class Specimen:
 
     numbers: Integers
     positions: Floats
-    layers: Integers
+    components: Integers
     box: float
     tilt: float
     tilt_axis: float
@@ -116,7 +110,7 @@ def build_specimen(
     pieces = _pieces(material, structure, draws)
     numbers = np.concatenate([piece.numbers for piece in pieces.values()])
     positions = np.concatenate([piece.positions for piece in pieces.values()])
-    layers = np.repeat(list(pieces), [len(piece.numbers) for piece in pieces.values()])
+    components = np.repeat(list(pieces), [len(piece.numbers) for piece in pieces.values()])
     columns = _joined_columns(list(pieces.values()))
     present = np.concatenate([piece.present for piece in pieces.values()])
     noise = draws("position noise").normal(size=(int(present.sum()), 3))
@@ -130,12 +124,12 @@ def build_specimen(
     return Specimen(
         numbers[present],
         positions[present],
-        layers[present],
+        components[present],
         structure.box_angstrom,
         tilt,
         tilt_axis,
         columns[present],
-        Vacancies(numbers[missing], layers[missing], columns[missing], positions[missing]),
+        Vacancies(numbers[missing], components[missing], columns[missing], positions[missing]),
     )
 
 
@@ -150,10 +144,11 @@ def _joined_columns(pieces: list[Piece]) -> Integers:
 
 
 def _pieces(material: Material, structure: Structure, draws: Generators) -> dict[int, Piece]:
-    """The parts of a specimen about the origin, before noise and tilt, by `Specimen.layers`."""
+    """The parts of a specimen about the origin, before noise and tilt, by `Specimen.components`."""
     crystal = _stack(material, structure, draws)
     flake_height = float(np.ptp(crystal.positions[:, 2]))
-    height = support_height(structure, draws)
+    support = SUPPORTS[structure.support] if structure.support != "none" else None
+    height = support.height(structure, draws) if support else 0.0
     rotation = draws("rotation").uniform(0.0, 2 * np.pi)
     flake = crystal_piece(
         crystal,
@@ -165,11 +160,11 @@ def _pieces(material: Material, structure: Structure, draws: Generators) -> dict
         "flake",
     )
     pieces = {FLAKE: flake}
-    if structure.support != "none":
+    if support:
         room = _room(structure, height, flake_height)
-        support = build_support(structure, height, rotation, room, draws)
+        below = support.build(structure, height, rotation, room, draws)
         gap = draws("support gap").uniform(*structure.support_gap_angstrom)
-        pieces[SUPPORT] = support.raised(flake.span()[1] + gap - support.span()[0])
+        pieces[SUPPORT] = below.raised(flake.span()[1] + gap - below.span()[0])
     contamination = build_contamination(structure, flake.outline, draws)
     if contamination is not None:
         gap = structure.contamination_gap_angstrom

@@ -106,8 +106,8 @@ def simulate_sample(task: Simulation) -> Simulated:
         tilt_axis=specimen.tilt_axis,
         exit_distance=task.multislice.exit_distance_angstrom,
         thickness=specimen.thickness,
-        atoms=Atoms(specimen.numbers, specimen.layers, specimen.columns, specimen.positions),
-        vacancies=Atoms(missing.numbers, missing.layers, missing.columns, missing.positions),
+        atoms=Atoms(specimen.numbers, specimen.components, specimen.columns, specimen.positions),
+        vacancies=Atoms(missing.numbers, missing.components, missing.columns, missing.positions),
     )
     return Simulated(sample, time.perf_counter() - start)
 
