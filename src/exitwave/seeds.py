@@ -14,8 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
 import numpy as np
+
+Generators = Callable[[str], np.random.Generator]
+"""Gives the generator of an aspect of a sample, such as its shape: always the same numbers."""
 
 
 def _digest(keys: tuple[str | int, ...]) -> bytes:

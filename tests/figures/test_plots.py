@@ -13,13 +13,18 @@ from evaluation_files import evaluation_spec, flawed, oracle, write_epoch
 from matplotlib.image import imread
 
 from exitwave.errors import ExitwaveError
-from exitwave.figures import argand as plot_argand
 from exitwave.figures import datasets as plot_datasets
-from exitwave.figures import evaluations as plots
-from exitwave.figures import samples as plot_examples
+from exitwave.figures import error_histograms
+from exitwave.figures.faults import find_faults
+from exitwave.figures.kinds import KINDS
+from exitwave.figures.kinds import argand as plot_argand
+from exitwave.figures.kinds import samples as plot_examples
+from exitwave.figures.order import Source
+from exitwave.figures.plots import draw_set
 from exitwave.figures.style import (
     Caption,
     dose_text,
+    drawing,
     element_colours,
     formula_text,
     plain_formula,
@@ -61,9 +66,13 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if inside < -TOLERANCE_INCH:
             names.append(f"{name} by {-inside:.2f} inch")
 
-    for module in (plots, plot_datasets, plot_examples, plot_argand):
+    for module in (plot_datasets, *(KINDS[name] for name in KINDS.names() if name != "dataset")):
         monkeypatch.setattr(module, "save_figure", measure_and_save)
     return names
+
+
+def plot(name: str, output: Path, *paths: Path) -> None:
+    draw_set(name, [Source(str(path), str(path), path) for path in paths], output)
 
 
 def require_figures(folder: Path, names: set[str]) -> None:
@@ -80,7 +89,7 @@ def require_figures(folder: Path, names: set[str]) -> None:
 
 
 def test_figures_of_an_evaluation(evaluation: Path, tmp_path: Path, cut_off: list[str]) -> None:
-    plots.plot_evaluation(evaluation, tmp_path)
+    plot("evaluation", tmp_path, evaluation)
     require_figures(tmp_path, {"histograms", "argand", "percentile_02_5", "percentile_50"})
     assert cut_off == []
     median = read_captions(tmp_path)["percentile_50"]
@@ -91,7 +100,7 @@ def test_figures_of_an_evaluation(evaluation: Path, tmp_path: Path, cut_off: lis
 def test_a_second_run_draws_the_same_bytes(evaluation: Path, tmp_path: Path) -> None:
     example = read_examples(evaluation)[1]
     for name in ("one", "two"):
-        with plots.drawing():
+        with drawing():
             plot_argand.plot_argand(example, "argand", tmp_path / name, 0.3, 0.5)
     for ending in ("png", "svg"):
         files = [(tmp_path / name / f"argand.{ending}").read_bytes() for name in ("one", "two")]
@@ -104,7 +113,7 @@ def test_series_of_any_length(frames: int, tmp_path: Path, cut_off: list[str]) -
     evaluate_predictions(
         evaluation_spec(percentiles=[50]), oracle([epoch], flawed), [epoch], tmp_path / "e"
     )
-    with plots.drawing():
+    with drawing():
         plot_examples.plot_example(
             read_examples(tmp_path / "e")[0], "one", tmp_path / "figures", 0.3, 0.5, 2
         )
@@ -118,7 +127,7 @@ def test_perfect_and_empty_predictions(
 ) -> None:
     predict = oracle([epoch], lambda wave, _: 1 + share * (wave - 1))
     evaluate_predictions(evaluation_spec(percentiles=[50]), predict, [epoch], tmp_path / "e")
-    plots.plot_evaluation(tmp_path / "e", tmp_path / "figures")
+    plot("evaluation", tmp_path / "figures", tmp_path / "e")
     require_figures(tmp_path / "figures", {"histograms", "argand", "percentile_50"})
     assert cut_off == []
     caption = read_captions(tmp_path / "figures")["percentile_50"].text
@@ -126,14 +135,15 @@ def test_perfect_and_empty_predictions(
 
 
 def test_figures_of_a_dataset(epoch: Path, tmp_path: Path, cut_off: list[str]) -> None:
-    plots.plot_dataset([epoch, epoch], tmp_path)
+    plot("dataset", tmp_path, epoch, epoch)
     require_figures(tmp_path, {"samples", "parameters"})
     assert cut_off == []
     assert "10 focal series" in read_captions(tmp_path)["parameters"].text
 
 
 def test_comparison(evaluation: Path, tmp_path: Path, cut_off: list[str]) -> None:
-    plots.plot_comparison({"one": evaluation, "the other": evaluation}, tmp_path)
+    sources = [Source(name, name, evaluation) for name in ("one", "the other")]
+    draw_set("comparison", sources, tmp_path)
     require_figures(tmp_path, {"comparison"})
     assert cut_off == []
 
@@ -142,7 +152,7 @@ def test_comparison(evaluation: Path, tmp_path: Path, cut_off: list[str]) -> Non
 def test_history(epochs: int, tmp_path: Path, cut_off: list[str]) -> None:
     rows = [f"{epoch},{1 / epoch:.4f},{1.1 / epoch:.4f}" for epoch in range(1, epochs + 1)]
     (tmp_path / "history.csv").write_text("\n".join(["epoch,loss,val_loss", *rows]) + "\n")
-    plots.plot_history(tmp_path, tmp_path / "figures")
+    plot("network", tmp_path / "figures", tmp_path)
     require_figures(tmp_path / "figures", {"history"})
     assert cut_off == []
     assert f"in epoch {epochs}." in read_captions(tmp_path / "figures")["history"].text
@@ -151,16 +161,16 @@ def test_history(epochs: int, tmp_path: Path, cut_off: list[str]) -> None:
 def test_broken_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,loss\n1,2\n")
     with pytest.raises(ExitwaveError, match="training history"):
-        plots.plot_history(tmp_path, tmp_path)
+        plot("network", tmp_path, tmp_path)
     with pytest.raises(ExitwaveError, match="evaluation"):
-        plots.plot_evaluation(tmp_path, tmp_path)
+        plot("evaluation", tmp_path, tmp_path)
     with pytest.raises(ExitwaveError, match="no sample"):
-        plots.plot_dataset([], tmp_path)
+        plot("dataset", tmp_path)
 
 
 def test_the_worst_spot_is_the_most_displaced_peak(evaluation: Path) -> None:
     example = read_examples(evaluation)[0]
-    faults = plot_examples.find_faults(example, 0.3, 0.5)
+    faults = find_faults(example, 0.3, 0.5)
     assert faults.true is not None
     assert faults.predicted is not None
     shift = 100 * np.linalg.norm(faults.true - faults.predicted)
@@ -174,7 +184,7 @@ def test_names_of_examples(evaluation: Path) -> None:
     def name(percentile: float) -> str:
         example = dataclasses.replace(read_examples(evaluation)[0], percentile=percentile)
         assert isinstance(example, Example)
-        return plots.example_name(example)
+        return plot_examples.example_name(example)
 
     assert [name(p) for p in (0, 5, 2.5, 50, 100)] == [
         "percentile_00",
@@ -192,11 +202,11 @@ def test_long_series_keep_first_and_last() -> None:
 
 
 def test_bins_hold_all_values_also_without_any() -> None:
-    edges = plots.log_bins(np.array([0.0, np.nan, 0.01, 0.5]))
+    edges = error_histograms.log_bins(np.array([0.0, np.nan, 0.01, 0.5]))
     assert edges[0] < 0.01
     assert edges[-1] > 0.5
-    assert np.all(np.diff(plots.log_bins(np.zeros(3))) > 0)
-    assert np.all(np.diff(plots.log_bins(np.full(3, 0.2))) > 0)
+    assert np.all(np.diff(error_histograms.log_bins(np.zeros(3))) > 0)
+    assert np.all(np.diff(error_histograms.log_bins(np.full(3, 0.2))) > 0)
 
 
 def test_compositions_name_the_atoms_near_a_peak() -> None:
@@ -216,7 +226,7 @@ def test_many_compositions_fit_into_the_figure(
         atom_number=np.random.default_rng(0).integers(3, 90, half),
         atom_position=example.atom_position[:half],
     )
-    with plots.drawing():
+    with drawing():
         plot_argand.plot_argand(mixed, "argand", tmp_path, 0.1, 0.8)
     require_figures(tmp_path, {"argand"})
     assert cut_off == []

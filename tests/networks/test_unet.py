@@ -9,8 +9,8 @@ from epoch_files import make_series
 
 from exitwave.config import Network
 from exitwave.config.constraints import size_factor
+from exitwave.networks.architectures.unet import build_network
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.unet import build_network
 
 
 def settings(**values) -> Network:

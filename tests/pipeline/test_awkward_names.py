@@ -66,7 +66,7 @@ def made(checkout, tmp_path_factory):
     folder.mkdir()
     # With all digits that a measurement may have.
     frequencies = [math.sqrt(place / (MOST_POINTS - 1)) for place in range(MOST_POINTS)]
-    lines = [f"{frequency!r},{math.exp(-2 * frequency)!r}\n" for frequency in frequencies]
+    lines = [f"{frequency!r},{math.exp(-12 * frequency)!r}\n" for frequency in frequencies]
     (folder / CURVE).write_text("".join(lines))
     write_database(folder / "c2db {v2}.db", monolayers())
     factory = Factory(folder, configuration())

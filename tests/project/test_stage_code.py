@@ -22,6 +22,8 @@ def test_a_stage_is_all_that_determines_its_results():
     } <= set(stage_modules("render"))
     assert "imaging.focal_series" not in stage_modules("simulate")
     assert "multislice.exit_wave" not in stage_modules("train")
+    # What a registry imports by its name belongs to the stage, too.
+    assert {"specimens.supports", "specimens.supports.graphite"} <= set(stage_modules("simulate"))
 
 
 def test_a_change_without_a_new_version_is_named():
@@ -34,3 +36,14 @@ def test_a_change_without_a_new_version_is_named():
     now["render"]["version"] += 1
     assert "make stage-code" in complaints(before, now)[0]
     assert not complaints(now, now)
+
+
+def test_a_new_kind_alone_asks_for_no_new_version():
+    before = present()
+    now = copy.deepcopy(before)
+    now["simulate"]["modules"]["specimens.supports.gold"] = "new"
+    (sentence,) = complaints(before, now)
+    assert "'simulate' has new modules (specimens.supports.gold)" in sentence
+    assert "ALGORITHM_VERSIONS" not in sentence
+    now["simulate"]["modules"]["specimens.build"] = "changed"
+    assert "ALGORITHM_VERSIONS['simulate']" in complaints(before, now)[0]

@@ -31,8 +31,8 @@ def build(material, index=0, **values):
     return build_specimen(material, Structure(**{**STILL, **values}), 1, "test", index)
 
 
-def part(specimen, layer):
-    return specimen.positions[specimen.layers == layer]
+def part(specimen, component):
+    return specimen.positions[specimen.atoms.components == component]
 
 
 def heights(positions):
@@ -58,7 +58,7 @@ def pair_distances(positions, limit):
 def test_layers_are_stacked_at_their_gap_in_one_outline(mos2):
     single = build(mos2)
     stack = build(mos2, layers=(3, 3), layer_gap_angstrom=2.9)
-    assert set(stack.layers) == {FLAKE}
+    assert set(stack.atoms.components) == {FLAKE}
     pitch = single.thickness + 2.9
     assert heights(stack.positions) == pytest.approx(
         np.concatenate([heights(single.positions) + n * pitch for n in range(3)]), abs=2e-3
@@ -103,7 +103,7 @@ def test_more_layers_leave_the_first_as_it_was(mos2):
 
 
 def test_graphite_is_ab_stacked():
-    atoms = graphite(3)
+    atoms = graphite.unit_cell(3)
     bond = 1.42
     wide = atoms.repeat((8, 8, 1)).positions
     wide[:, 2] -= wide[:, 2].min()
@@ -175,9 +175,9 @@ def test_an_amorphous_support_lies_below_and_differs_between_samples(mos2):
         gap = support[:, 2].min() - part(specimen, FLAKE)[:, 2].max()
         assert 3.3 <= gap <= 7.0 + 1e-9
         assert 7.0 < np.ptp(support[:, 2]) <= 12.0
-        assert set(specimen.numbers[specimen.layers == SUPPORT]) == {6}
+        assert set(specimen.numbers[specimen.atoms.components == SUPPORT]) == {6}
     # The flake itself is what it is without a support, but for the room that the tilt needs.
-    assert np.sum(one.layers == FLAKE) == len(build(mos2).numbers)
+    assert np.sum(one.atoms.components == FLAKE) == len(build(mos2).numbers)
 
 
 def test_too_dense_carbon_is_refused():
@@ -208,11 +208,11 @@ def test_contamination_covers_the_flake_from_above(mos2):
     for index in range(20):
         specimen = build(mos2, index, **values)
         flake, dirt = part(specimen, FLAKE), part(specimen, CONTAMINATION)
-        assert set(specimen.layers) == {FLAKE, SUPPORT, CONTAMINATION}
+        assert set(specimen.atoms.components) == {FLAKE, SUPPORT, CONTAMINATION}
         assert flake[:, 2].min() - dirt[:, 2].max() == pytest.approx(3.0)
         assert np.ptp(dirt[:, 2]) <= 5.0
         assert cKDTree(flake[:, :2]).query(dirt[:, :2])[0].max() < 3.2
-        carbon = np.sum(specimen.numbers[specimen.layers == CONTAMINATION] == 6)
+        carbon = np.sum(specimen.numbers[specimen.atoms.components == CONTAMINATION] == 6)
         # One molybdenum atom for each cell of 8.65 Å².
         shares.append(carbon / (8.65 * np.sum(specimen.numbers == 42)))
     assert min(shares) > 0.04
@@ -221,7 +221,7 @@ def test_contamination_covers_the_flake_from_above(mos2):
 
 
 def test_no_contamination_is_the_default(mos2):
-    assert set(build(mos2, support="graphene").layers) == {FLAKE, SUPPORT}
+    assert set(build(mos2, support="graphene").atoms.components) == {FLAKE, SUPPORT}
 
 
 def test_a_specimen_too_high_for_its_box_is_refused(mos2):

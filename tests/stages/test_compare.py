@@ -10,7 +10,8 @@ from small_dataset import RAW
 
 from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.figures.comparisons import plot_comparison_errors, plot_comparison_example
+from exitwave.figures.kinds import draw
+from exitwave.figures.order import Order, Source
 from exitwave.figures.style import read_captions
 from exitwave.scoring.examples import WAYS, ComparisonExample, read_examples_of
 from exitwave.stages.catalog import build_catalog
@@ -157,10 +158,10 @@ def test_the_summary_has_the_medians_of_the_rows(done):
 
 def test_the_figures_are_drawn(done, tmp_path):
     folder, _ = done
-    plot_comparison_example(folder, 25.0, tmp_path)
-    plot_comparison_errors(folder, tmp_path)
+    sources = (Source("classical", "classical", folder),)
+    draw("comparison", Order(sources, 25.0), tmp_path)
     captions = read_captions(tmp_path)
     assert set(captions) == {"example", "errors"}
     assert "neither coma nor astigmatism" in captions["example"].text
     with pytest.raises(ExitwaveError, match="keeps no sample at 33 %"):
-        plot_comparison_example(folder, 33.0, tmp_path)
+        draw("comparison", Order(sources, 33.0), tmp_path)

@@ -14,7 +14,9 @@ from matplotlib.image import imread
 
 from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.figures import convergence as plot_convergence
+from exitwave.figures.kinds import convergence as convergence_figures
+from exitwave.figures.order import Source
+from exitwave.figures.plots import draw_set
 from exitwave.figures.style import Caption, read_captions, save_figure
 from exitwave.multislice.convergence_study import Settings, read_study, variations
 from exitwave.multislice.exit_wave import crop_band
@@ -215,8 +217,8 @@ def test_figures_are_whole(study: Path, tmp_path: Path, monkeypatch: pytest.Monk
         box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         sizes[name] = min(box.x0, box.y0, width - box.x1, height - box.y1)
 
-    monkeypatch.setattr(plot_convergence, "save_figure", measure_and_save)
-    plot_convergence.plot_convergence(study, tmp_path)
+    monkeypatch.setattr(convergence_figures, "save_figure", measure_and_save)
+    draw_set("convergence", [Source("study", "", study)], tmp_path)
     captions = read_captions(tmp_path)
     assert list(captions) == ["slice_thickness", "sampling", "cost", "smear"]
     for name, caption in captions.items():
@@ -228,4 +230,4 @@ def test_figures_are_whole(study: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_folder_that_holds_no_study_is_told(tmp_path: Path) -> None:
     with pytest.raises(ExitwaveError, match="run `snakemake convergence` again"):
-        plot_convergence.plot_convergence(tmp_path, tmp_path / "figures")
+        draw_set("convergence", [Source("study", "", tmp_path)], tmp_path / "figures")

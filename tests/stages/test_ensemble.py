@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter
 
 from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
-from exitwave.figures.ensembles import plot_calibration, plot_disagreement
+from exitwave.figures.kinds import draw
+from exitwave.figures.order import Order, Source
 from exitwave.figures.style import read_captions
 from exitwave.scoring.examples import EnsembleExample, read_examples_of
 from exitwave.stages.ensemble import (
@@ -223,6 +224,10 @@ def test_one_network_is_refused(epoch, tmp_path):
         judge_ensemble(spec(), [tmp_path / "absent"], [epoch], tmp_path)
 
 
+def order(**folders):
+    return Order(tuple(Source(name, name, folder) for name, folder in folders.items()))
+
+
 def test_wrong_inputs_end_in_a_sentence(epoch, tmp_path):
     good = oracle([epoch])
     with pytest.raises(ExitwaveError, match="no sample"):
@@ -233,15 +238,15 @@ def test_wrong_inputs_end_in_a_sentence(epoch, tmp_path):
         judged([good, oracle([epoch], lambda wave, _: wave * np.nan)], epoch, tmp_path)
     with pytest.raises(ExitwaveError, match="no spec of the stage"):
         judge_predictions('{"stage":"evaluate"}', [good, good], [epoch], tmp_path)
-    for draw in (plot_disagreement, lambda folder, to: plot_calibration({"a": folder}, to)):
+    for kind in ("disagreement", "calibration"):
         with pytest.raises(ExitwaveError, match="cannot be read"):
-            draw(tmp_path / "absent", tmp_path / "figures")
+            draw(kind, order(a=tmp_path / "absent"), tmp_path / "figures")
 
 
 def test_stored_networks_are_judged(epoch, tmp_path):
     from exitwave.config import Network
+    from exitwave.networks.architectures.unet import build_network
     from exitwave.networks.trained import save_network
-    from exitwave.networks.unet import build_network
 
     folders = []
     for replica in (0, 1):
@@ -259,8 +264,9 @@ def test_stored_networks_are_judged(epoch, tmp_path):
 def test_the_figures_are_drawn(epoch, tmp_path):
     judged([noisy(epoch, 1), noisy(epoch, 2, 0.1)], epoch, tmp_path / "two")
     judged([noisy(epoch, number) for number in range(3)], epoch, tmp_path / "three")
-    plot_disagreement(tmp_path / "two", tmp_path / "figures")
-    plot_calibration({"Two": tmp_path / "two", "Three": tmp_path / "three"}, tmp_path / "figures")
+    draw("disagreement", order(Two=tmp_path / "two"), tmp_path / "figures")
+    both = order(Two=tmp_path / "two", Three=tmp_path / "three")
+    draw("calibration", both, tmp_path / "figures")
     captions = read_captions(tmp_path / "figures")
     assert set(captions) == {"median", "disagreement", "missed", "spurious", "calibration"}
     assert "Two: rank correlation" in captions["calibration"].text
@@ -272,8 +278,8 @@ def test_the_figures_are_drawn(epoch, tmp_path):
 
 def test_networks_that_agree_everywhere_can_be_drawn(epoch, tmp_path):
     judged([oracle([epoch])] * 2, epoch, tmp_path / "same")
-    plot_disagreement(tmp_path / "same", tmp_path / "figures")
-    plot_calibration({"Same": tmp_path / "same"}, tmp_path / "figures")
+    for kind in ("disagreement", "calibration"):
+        draw(kind, order(Same=tmp_path / "same"), tmp_path / "figures")
     captions = read_captions(tmp_path / "figures")
     assert "unknown share" in captions["calibration"].text
     assert "the 0 of" in captions["missed"].text

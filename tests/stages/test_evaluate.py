@@ -176,8 +176,8 @@ def test_broken_predictions_are_told(epoch: Path, tmp_path: Path) -> None:
 
 def test_a_stored_network_is_evaluated(epoch: Path, tmp_path: Path) -> None:
     from exitwave.config import Network
+    from exitwave.networks.architectures.unet import build_network
     from exitwave.networks.trained import save_network
-    from exitwave.networks.unet import build_network
 
     settings = Network(dataset="flakes", channels=(2, 4), convolutions=2)
     save_network(tmp_path / "network", build_network(settings, 3), settings, {})

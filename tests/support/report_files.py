@@ -10,7 +10,8 @@ import numpy as np
 from crystal_columns import no_vacancies
 from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, write_epoch
 
-from exitwave.figures import evaluations as plots
+from exitwave.figures.order import Source
+from exitwave.figures.plots import draw_set
 from exitwave.files.writer import StoreWriter
 from exitwave.provenance.attributes import attributes
 from exitwave.samples import EXIT_WAVES
@@ -49,10 +50,13 @@ def write_files(
     evaluate_predictions(
         evaluation_spec(percentiles=[5, 50]), oracle([epoch], flawed), [epoch], evaluation
     )
-    plots.plot_dataset([epoch], dataset / "figures")
-    plots.plot_history(network, network / "figures")
-    plots.plot_evaluation(evaluation, evaluation / "figures")
-    plots.plot_comparison({"Small U-Net": evaluation}, folder / "evaluations/figures")
+    for name, label, path, figures in (
+        ("dataset", "", epoch, dataset / "figures"),
+        ("network", "", network, network / "figures"),
+        ("evaluation", "", evaluation, evaluation / "figures"),
+        ("comparison", "Small U-Net", evaluation, folder / "evaluations/figures"),
+    ):
+        draw_set(name, [Source(name, label, path)], figures)
     return ReportFiles(
         {
             "flakes": DatasetFiles(

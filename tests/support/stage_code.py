@@ -24,6 +24,7 @@ CARRIERS = (
     "files",
     "networks.checkpoints",
     "provenance",
+    "registry",
     "tasks",
     "workflow",
 )
@@ -39,13 +40,29 @@ def stage_modules(stage: str) -> dict[str, str]:
         if name in found or any(f"{name}.".startswith(f"{carrier}.") for carrier in CARRIERS):
             continue
         tree = ast.parse(_path(name).read_text())
-        waiting += _imported(tree)
+        waiting += [*_imported(tree), *_kinds(name, tree)]
         found[name] = hashlib.blake2b(_code(tree).encode(), digest_size=8).hexdigest()
     return dict(sorted(found.items()))
 
 
 def _path(name: str) -> Path:
-    return SOURCE / f"{name.replace('.', '/')}.py"
+    path = SOURCE / name.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _kinds(name: str, tree: ast.AST) -> list[str]:
+    """The modules that a registry imports by their names; the package of a registry makes one."""
+    if _path(name).name != "__init__.py" or "exitwave.registry" not in _modules(tree):
+        return []
+    return [
+        f"{name}.{path.stem}"
+        for path in _path(name).parent.glob("*.py")
+        if not path.stem.startswith("_")
+    ]
+
+
+def _modules(tree: ast.AST) -> list[str | None]:
+    return [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 
 
 def _imported(tree: ast.AST) -> list[str]:
@@ -53,7 +70,7 @@ def _imported(tree: ast.AST) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "exitwave":
             inside = node.module.removeprefix("exitwave").lstrip(".")
-            names += [inside, *(f"{inside}.{alias.name}" for alias in node.names)]
+            names += [inside, *(f"{inside}.{alias.name}".lstrip(".") for alias in node.names)]
     return [name for name in names if name and _path(name).exists()]
 
 
@@ -94,14 +111,21 @@ def complaints(before: dict, now: dict) -> list[str]:
         old = before.get(stage, {"version": None, "modules": {}})
         names = {*old["modules"], *entry["modules"]}
         changed = sorted(n for n in names if old["modules"].get(n) != entry["modules"].get(n))
-        if changed and old["version"] == entry["version"]:
+        same = old["version"] == entry["version"]
+        if changed and same and not set(changed) & set(old["modules"]):
+            sentences.append(
+                f"The stage '{stage}' has new modules ({', '.join(changed)}), and none that it had "
+                "before changed, so its results did not: run `make stage-code` and commit its "
+                "record."
+            )
+        elif changed and same:
             sentences.append(
                 f"The code of the stage '{stage}' changed ({', '.join(changed)}) but not its "
                 f"algorithm version {entry['version']}: if any result can differ, raise "
                 f"ALGORITHM_VERSIONS['{stage}'] in src/exitwave/workflow/specs.py, or users keep "
                 "results of the old code; then run `make stage-code` and commit its record."
             )
-        elif changed or old["version"] != entry["version"]:
+        elif changed or not same:
             sentences.append(
                 f"The stage '{stage}' has a new algorithm version {entry['version']}; run "
                 "`make stage-code` and commit its record."

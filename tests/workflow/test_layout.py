@@ -2,9 +2,9 @@
 
 import re
 
-from exitwave.config.references import RESERVED_NAMES
 from factory import ROOT
 
+from exitwave.config.root import RESERVED_NAMES
 from exitwave.workflow import layout
 
 PATTERNS = [

@@ -6,9 +6,23 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 # pydantic puts the kind of a value that may be of several kinds between the keys of its place.
 KIND_TAGS = ("elements", "samples", "<number>", "<range>")
@@ -55,6 +69,30 @@ EnergyOrLimits = Annotated[
 ]
 
 
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """Demands that a text is among the names of a mapping, which says what each of them is."""
+
+    names: Mapping[str, object]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._require, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"enum": list(self.names), **handler(schema)}
+
+    def _require(self, name: str) -> str:
+        if name in self.names:
+            return name
+        nearest = difflib.get_close_matches(name, self.names, n=1)
+        hint = f"did you mean '{nearest[0]}'? Known are" if nearest else "choose one of"
+        raise ValueError(f"'{name}' is not known here; {hint} {', '.join(self.names)}")
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, and no key is accepted that is not declared."""
 
@@ -72,6 +110,11 @@ class Section(BaseModel):
 
 
 AnySection = TypeVar("AnySection", bound=Section)
+
+
+def explained(meanings: Mapping[str, str]) -> str:
+    """Return names and what they mean, for the description of a key."""
+    return "; ".join(f"`{name}`, {meaning}" for name, meaning in meanings.items()) + "."
 
 
 def added_later(default: Any, **constraints: Any) -> Any:

@@ -211,7 +211,8 @@ def _require_shared_images(config: Config, comparison: str) -> None:
 
 def _check_figure(config: Config, name: str) -> None:
     entry = config.figures[name]
-    section = SHOWN[entry.shows]
+    shown = SHOWN[entry.shows]
+    section = shown.section
     if section is None:
         if entry.of:
             raise ValueError(
@@ -223,13 +224,10 @@ def _check_figure(config: Config, name: str) -> None:
         raise ValueError(f"figures.{name}.of is empty; name one or more of `{section}`")
     for source in entry.of:
         _require(getattr(config, section), source, f"figures.{name}.of", section)
-    if entry.shows in ("samples", "argand"):
-        drawn = {source: config.evaluations[source].percentiles for source in entry.of}
-    elif entry.shows == "comparison":
-        drawn = {source: config.comparisons[source].percentiles for source in entry.of}
-    else:
-        return
-    _require_percentile(name, entry.percentile, section, drawn)
+    if shown.one_sample:
+        sources = getattr(config, section)
+        drawn = {source: sources[source].percentiles for source in entry.of}
+        _require_percentile(name, entry.percentile, section, drawn)
 
 
 def _require_percentile(

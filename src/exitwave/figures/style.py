@@ -142,6 +142,11 @@ def dose_text(dose: float) -> str:
     return f"{round(dose, digits):,.0f}".replace(",", "\u202f") + " e/Å²"
 
 
+def rounded(value: float | None) -> str:
+    """Write a number with two digits after the point, where it is known."""
+    return "unknown" if value is None else f"{value:.2f}".replace("-", "−")
+
+
 def signed(value: float) -> str:
     """Return a whole number with a sign that is as wide as a plus."""
     whole = round(float(value))

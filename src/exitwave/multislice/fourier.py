@@ -166,7 +166,7 @@ class _Potential:
 
     def __init__(
         self,
-        numbers: NDArray[np.int64],
+        numbers: NDArray[np.integer],
         places: NDArray[np.float64],
         factors: dict[int, NDArray[np.float32]],
         band: _Band,

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
+from exitwave.networks.architectures import OUTPUT_CHANNELS
 from exitwave.networks.epoch_reader import EpochFiles
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.unet import OUTPUT_CHANNELS
 from exitwave.seeds import generator, uniform_hash
 
 SYMMETRIES = 8

@@ -24,6 +24,7 @@ from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.networks import backend
+from exitwave.networks.architectures import ARCHITECTURES
 from exitwave.networks.normalization import normalize_series
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def load_network(path: str | Path) -> TrainedNetwork:
     backend.prepare_environment()
     import keras
 
+    # Layers of its own are known to Keras once its module is imported.
+    _ = ARCHITECTURES[settings.architecture]
     try:
         model = keras.saving.load_model(folder / MODEL_NAME, compile=False)
     # Zip, HDF5, JSON and Keras each fail in their own way on a damaged file.

@@ -26,7 +26,7 @@ class DatasetFiles:
     epochs : sequence of Path
         Epochs of both sides.
     figures : Path
-        Folder that `exitwave.figures.evaluations.plot_dataset` wrote.
+        Folder that `exitwave plot dataset` wrote.
     """
 
     label: str
@@ -38,7 +38,7 @@ class DatasetFiles:
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """Where the files of a network are: its folder, and the figures of `plot_history`."""
+    """Where the files of a network are: its folder, and that of `exitwave plot network`."""
 
     label: str
     dataset: str
@@ -48,7 +48,7 @@ class NetworkFiles:
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """Where the files of an evaluation are: its folder, and the figures of `plot_evaluation`.
+    """Where the files of an evaluation are: its folder, and that of `exitwave plot evaluation`.
 
     ``network`` and ``dataset`` are the keys of the configuration.
     """

@@ -21,19 +21,23 @@ from exitwave.report.files import EvaluationFiles, NetworkFiles, read_json
 
 
 def network_section(
-    name: str, files: NetworkFiles, labels: Mapping[str, str], numbering: Numbering
+    name: str, files: NetworkFiles, dataset_labels: Mapping[str, str], numbering: Numbering
 ) -> Section:
     """Describe a network: its architecture, its training, what it cost."""
     settings = read_json(files.folder / "network.json")["network"]
     training = read_json(files.folder / "training.json")
     channels = ", ".join(str(number) for number in settings["channels"])
     kernel = settings["kernel_px"]
+    architecture = settings.get("architecture", "unet")
+    what = (
+        "A U-Net" if architecture == "unet" else f"A network of the architecture “{architecture}”"
+    )
     paragraph = (
-        f"A U-Net of {len(settings['channels'])} levels ({channels} feature channels) with blocks "
+        f"A {what} of {len(settings['channels'])} levels ({channels} feature channels) with blocks "
         f"of {settings['convolutions']} convolutions of {kernel} × {kernel} px and skip "
         f"connections, {whole(training['parameters'])} parameters. It turns "
         f"{count(settings['images'], 'image')} into an exit wave and was trained on "
-        f"{whole(training['training_samples'])} specimens of “{labels[files.dataset]}” for "
+        f"{whole(training['training_samples'])} specimens of “{dataset_labels[files.dataset]}” for "
         f"{count(training['epochs'], 'epoch')} in {duration(training['seconds'])}."
     )
     facts = [
@@ -96,7 +100,9 @@ def _median(summary: Mapping[str, Any], column: str, form: str, factor: float = 
 
 
 def results_tables(
-    evaluations: Mapping[str, EvaluationFiles], labels: Mapping[str, str]
+    evaluations: Mapping[str, EvaluationFiles],
+    network_labels: Mapping[str, str],
+    dataset_labels: Mapping[str, str],
 ) -> tuple[Table, ...]:
     """Return the errors and the peaks of all evaluations, each beside its baselines."""
     summaries = {
@@ -105,7 +111,7 @@ def results_tables(
     titles = {
         name: Cell(
             files.label or name,
-            f"{labels[files.network]} on {labels[files.dataset]}",
+            f"{network_labels[files.network]} on {dataset_labels[files.dataset]}",
         )
         for name, files in evaluations.items()
     }

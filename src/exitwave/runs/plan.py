@@ -137,12 +137,12 @@ def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard
     except (OSError, ValueError, KeyError):
         pass
     if not why:
-        paths = sorted((folder / "shards").glob("*.json"))
-        contents = {path.stem: read_content(path) for path in paths}
+        names = layout.shard_names(folder)
+        contents = {shard: read_content(layout.shard_manifest(folder, shard)) for shard in names}
     else:
         contents = _planned_contents(config, name)
     shards = {
-        shard: _Shard(content, parsed_manifest(content, folder / "shards" / f"{shard}.json"))
+        shard: _Shard(content, parsed_manifest(content, layout.shard_manifest(folder, shard)))
         for shard, content in contents.items()
     }
     todo = "choose the materials" if why else ""

@@ -12,46 +12,23 @@ the support and the exit plane lie at larger z, *below* the flake, and contamina
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import ase
 import numpy as np
-from ase import Atoms
 
 from exitwave.config import Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials.material import Material
-from exitwave.seeds import generator
+from exitwave.samples.parts import Atoms
+from exitwave.seeds import Generators, generator
+from exitwave.specimens.contamination import build_contamination, contamination_height
+from exitwave.specimens.crystals import crystal_piece, draw_count
 from exitwave.specimens.flakes import Floats, Integers, Piece, stack_layers
-from exitwave.specimens.supports import (
-    Generators,
-    build_contamination,
-    build_support,
-    contamination_height,
-    crystal_piece,
-    draw_count,
-    support_height,
-)
+from exitwave.specimens.supports import SUPPORTS
 
-# What `Specimen.layers` says of an atom.
+# What `Atoms.components` says of an atom; files call it ``atom_layer``.
 FLAKE, SUPPORT, CONTAMINATION = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Vacancies:
-    """Atoms that were taken out of the crystals, singly or with their whole column.
-
-    Attributes
-    ----------
-    numbers, layers, columns : (n,) arrays
-        As those of a `Specimen`.
-    positions : (n, 3) array
-        Where they would be, in the frame of the specimen, without position noise [Å].
-    """
-
-    numbers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    layers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    positions: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 @dataclass(frozen=True)
@@ -60,33 +37,39 @@ class Specimen:
 
     Attributes
     ----------
-    numbers : (n,) array
-        Atomic numbers.
-    positions : (n, 3) array
-        x and y from the corner of the box, z along the beam from the highest atom [Å].
-    layers : (n,) array
-        0 for the flake, 1 for the support, 2 for contamination.
+    atoms : Atoms
+        x and y from the corner of the box, z along the beam from the highest atom [Å]. Columns are
+        numbered before the tilt and by the whole crystal, so that those of missing atoms count.
     box : float
         Side of the square box [Å].
     tilt : float
         Angle of the tilt [degree].
     tilt_axis : float
         Direction of the tilt's axis, from x towards y [degree].
-    columns : (n,) array
-        Number of the crystal's column that an atom belongs to; -1 outside crystals. Columns are
-        determined before the tilt and by the whole crystal, so that those of missing atoms count.
-    vacancies : Vacancies
-        The atoms that were taken out.
+    vacancies : Atoms
+        Atoms that were taken out of the crystals, singly or with their whole column: where they
+        would be, without position noise.
     """
 
-    numbers: Integers
-    positions: Floats
-    layers: Integers
+    atoms: Atoms
     box: float
-    tilt: float
-    tilt_axis: float
-    columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    vacancies: Vacancies = field(default_factory=Vacancies)
+    tilt: float = 0.0
+    tilt_axis: float = 0.0
+    vacancies: Atoms = field(default_factory=Atoms)
+
+    def at(self, positions: Floats) -> Specimen:
+        """Return the specimen with its atoms at other positions (n, 3) [Å]."""
+        return replace(self, atoms=replace(self.atoms, positions=positions))
+
+    @property
+    def numbers(self) -> Integers:
+        """Atomic numbers (n,)."""
+        return self.atoms.numbers
+
+    @property
+    def positions(self) -> Floats:
+        """Positions (n, 3) [Å]."""
+        return self.atoms.positions
 
     @property
     def thickness(self) -> float:
@@ -116,7 +99,7 @@ def build_specimen(
     pieces = _pieces(material, structure, draws)
     numbers = np.concatenate([piece.numbers for piece in pieces.values()])
     positions = np.concatenate([piece.positions for piece in pieces.values()])
-    layers = np.repeat(list(pieces), [len(piece.numbers) for piece in pieces.values()])
+    components = np.repeat(list(pieces), [len(piece.numbers) for piece in pieces.values()])
     columns = _joined_columns(list(pieces.values()))
     present = np.concatenate([piece.present for piece in pieces.values()])
     noise = draws("position noise").normal(size=(int(present.sum()), 3))
@@ -126,16 +109,13 @@ def build_specimen(
     positions[:, :2] += structure.box_angstrom / 2
     positions[:, 2] -= positions[present, 2].min()
     _require_inside(positions[present], structure, material)
-    missing = ~present
+    everything = Atoms(numbers, components, columns, positions)
     return Specimen(
-        numbers[present],
-        positions[present],
-        layers[present],
+        everything.chosen(present),
         structure.box_angstrom,
         tilt,
         tilt_axis,
-        columns[present],
-        Vacancies(numbers[missing], layers[missing], columns[missing], positions[missing]),
+        everything.chosen(~present),
     )
 
 
@@ -150,10 +130,11 @@ def _joined_columns(pieces: list[Piece]) -> Integers:
 
 
 def _pieces(material: Material, structure: Structure, draws: Generators) -> dict[int, Piece]:
-    """The parts of a specimen about the origin, before noise and tilt, by `Specimen.layers`."""
+    """The parts of a specimen about the origin, before noise and tilt, by `Atoms.components`."""
     crystal = _stack(material, structure, draws)
     flake_height = float(np.ptp(crystal.positions[:, 2]))
-    height = support_height(structure, draws)
+    support = SUPPORTS[structure.support] if structure.support != "none" else None
+    height = support.height(structure, draws) if support else 0.0
     rotation = draws("rotation").uniform(0.0, 2 * np.pi)
     flake = crystal_piece(
         crystal,
@@ -165,11 +146,11 @@ def _pieces(material: Material, structure: Structure, draws: Generators) -> dict
         "flake",
     )
     pieces = {FLAKE: flake}
-    if structure.support != "none":
+    if support:
         room = _room(structure, height, flake_height)
-        support = build_support(structure, height, rotation, room, draws)
+        below = support.build(structure, height, rotation, room, draws)
         gap = draws("support gap").uniform(*structure.support_gap_angstrom)
-        pieces[SUPPORT] = support.raised(flake.span()[1] + gap - support.span()[0])
+        pieces[SUPPORT] = below.raised(flake.span()[1] + gap - below.span()[0])
     contamination = build_contamination(structure, flake.outline, draws)
     if contamination is not None:
         gap = structure.contamination_gap_angstrom
@@ -177,7 +158,7 @@ def _pieces(material: Material, structure: Structure, draws: Generators) -> dict
     return pieces
 
 
-def _stack(material: Material, structure: Structure, draws: Generators) -> Atoms:
+def _stack(material: Material, structure: Structure, draws: Generators) -> ase.Atoms:
     """The unit cell of the drawn number of layers of a material."""
     layer = material.atoms()
     count = draw_count(structure.layers, draws("layers"))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def write_report(
     logs : Path, optional
         Folder of the jobs' progress files, ``{rule}/{job}.json``.
     comparison : Path, optional
-        Folder that `exitwave.figures.evaluations.plot_comparison` wrote.
+        Folder that `exitwave plot comparison` wrote.
     studies : (Config, Path), optional
         A configuration and the folder of its results, for figures, ensembles, comparisons and
         the paper's numbers.
@@ -132,16 +132,22 @@ def write_report(
         Where a file that should be shown cannot be read.
     """
     numbering = Numbering()
-    labels = {
-        name: files.label or name for group in (datasets, networks) for name, files in group.items()
-    }
+    dataset_labels = {name: files.label or name for name, files in datasets.items()}
+    network_labels = {name: files.label or name for name, files in networks.items()}
     chapters = (
         _introduction(datasets, networks, evaluations),
-        _results(evaluations, labels, comparison, numbering, studies),
+        _results(
+            evaluations,
+            results_tables(evaluations, network_labels, dataset_labels) if evaluations else (),
+            comparison,
+            numbering,
+            studies,
+        ),
         figures_chapter(*studies, numbering) if studies else None,
         _chapter("Data sets", *(dataset_section(*entry, numbering) for entry in datasets.items())),
         _chapter(
-            "Networks", *(network_section(*entry, labels, numbering) for entry in networks.items())
+            "Networks",
+            *(network_section(*entry, dataset_labels, numbering) for entry in networks.items()),
         ),
         _chapter(
             "Evaluations",
@@ -199,14 +205,14 @@ def _introduction(
 
 def _results(
     evaluations: Mapping[str, EvaluationFiles],
-    labels: Mapping[str, str],
+    errors: Sequence[Table],
     comparison: Path | None,
     numbering: Numbering,
     studies: tuple[Config, Path] | None,
 ) -> Section | None:
     if not evaluations:
         return None
-    tables: list[Table | None] = [*results_tables(evaluations, labels)]
+    tables: list[Table | None] = [*errors]
     if studies:
         drawn = (paper_table, ensembles_table, comparisons_table, resources_table)
         tables += [table(*studies) for table in drawn]

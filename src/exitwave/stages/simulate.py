@@ -42,7 +42,7 @@ from exitwave.multislice.thermal import thermal_exit_wave
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EXIT_WAVES, ExitWaveSample
-from exitwave.samples.parts import Atoms, Identity
+from exitwave.samples.parts import Identity
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import map_tasks, prefetch
@@ -90,7 +90,6 @@ def simulate_sample(task: Simulation) -> Simulated:
     wave = thermal_exit_wave(
         specimen, settings, lambda number: draws("phonons", number), task.device
     )
-    missing = specimen.vacancies
     sample = ExitWaveSample(
         exit_wave=np.stack([wave.real, wave.imag], axis=-1),
         identity=Identity(
@@ -106,8 +105,8 @@ def simulate_sample(task: Simulation) -> Simulated:
         tilt_axis=specimen.tilt_axis,
         exit_distance=task.multislice.exit_distance_angstrom,
         thickness=specimen.thickness,
-        atoms=Atoms(specimen.numbers, specimen.layers, specimen.columns, specimen.positions),
-        vacancies=Atoms(missing.numbers, missing.layers, missing.columns, missing.positions),
+        atoms=specimen.atoms,
+        vacancies=specimen.vacancies,
     )
     return Simulated(sample, time.perf_counter() - start)
 

@@ -40,6 +40,7 @@ from exitwave.files.checks import content_digest
 from exitwave.files.disk_errors import write_error
 from exitwave.files.tables import write_table
 from exitwave.networks import backend
+from exitwave.networks.architectures import build_network
 from exitwave.networks.checkpoints import (
     Checkpoint,
     Checkpoints,
@@ -49,7 +50,6 @@ from exitwave.networks.checkpoints import (
 )
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.networks.trained import save_network
-from exitwave.networks.unet import build_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.seeds import generator

@@ -233,7 +233,7 @@ def own_figures(folder: Path) -> Path:
 def figure_sources(config: Config, name: str) -> list[Path]:
     """Return the folders of what a figure shows, in its order."""
     entry = config.figures[name]
-    section = SHOWN[entry.shows]
+    section = SHOWN[entry.shows].section
     folders: dict[str | None, Callable[[str], Path]] = {
         "evaluations": lambda source: evaluation(config, source),
         "networks": network,
@@ -257,5 +257,5 @@ SOURCE_FILES = {
 
 def figure_inputs(config: Config, name: str) -> list[Path]:
     """Return the files that a figure is drawn from."""
-    files = SOURCE_FILES[SHOWN[config.figures[name].shows]]
+    files = SOURCE_FILES[SHOWN[config.figures[name].shows].section]
     return [folder / file for folder in figure_sources(config, name) for file in files]

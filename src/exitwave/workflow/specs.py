@@ -163,6 +163,8 @@ class FigureSpec(Spec):
     figure: FigureSettings
     labels: tuple[str, ...]
     dataset_labels: tuple[str, ...]
+    datasets: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """Names of the data sets where two of them have the same label."""
 
 
 class ReportSpec(Spec):
@@ -314,14 +316,17 @@ def compare_spec(config: Config, comparison: str) -> str:
 def figure_spec(config: Config, figure: str) -> str:
     """Return the spec of a figure: what it shows, and the names that stand in it."""
     entry = config.figures[figure]
-    section = SHOWN[entry.shows]
+    section = SHOWN[entry.shows].section
     sources = getattr(config, section) if section else {}
-    datasets = [sources[name].dataset for name in entry.of]
+    datasets = tuple(sources[name].dataset for name in entry.of)
+    dataset_labels = tuple(config.datasets[name].label or name for name in datasets)
+    distinct = len(set(dataset_labels)) == len(set(datasets))
     return FigureSpec(
         seed=config.seed,
         figure=entry.part(FigureSettings),
         labels=tuple(sources[name].label or name for name in entry.of),
-        dataset_labels=tuple(config.datasets[name].label or name for name in datasets),
+        dataset_labels=dataset_labels,
+        datasets=() if distinct else datasets,
     ).text
 
 

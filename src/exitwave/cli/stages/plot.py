@@ -7,17 +7,15 @@ from pathlib import Path
 
 from exitwave.cli.options import add_output
 from exitwave.errors import ExitwaveError
+from exitwave.figures.order import Source
+from exitwave.figures.plots import SETS, draw_set
 
 HELP = "draw the figures of any result"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.add_argument(
-        "kind",
-        choices=("dataset", "network", "evaluation", "comparison", "convergence"),
-        help="what is to be drawn",
-    )
+    parser.add_argument("kind", choices=tuple(SETS), help="what is to be drawn")
     parser.add_argument(
         "paths",
         type=Path,
@@ -31,22 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from exitwave.figures import evaluations as plots
-
-    if options.kind == "dataset":
-        plots.plot_dataset(options.paths, options.output)
-    elif options.kind == "comparison":
-        labels = options.labels or [str(path) for path in options.paths]
-        if len(labels) != len(options.paths):
-            raise ExitwaveError(
-                f"--labels names {len(labels)} of {len(options.paths)} evaluations; name each."
-            )
-        plots.plot_comparison(dict(zip(labels, options.paths, strict=True)), options.output)
-    else:
-        draw = {
-            "network": plots.plot_history,
-            "evaluation": plots.plot_evaluation,
-            "convergence": plots.plot_convergence,
-        }[options.kind]
-        for path in options.paths:
-            draw(path, options.output)
+    paths = [str(path) for path in options.paths]
+    labels = options.labels or paths
+    if len(labels) != len(paths):
+        raise ExitwaveError(f"--labels names {len(labels)} of {len(paths)} evaluations; name each.")
+    sources = [Source(*entry) for entry in zip(paths, labels, options.paths, strict=True)]
+    draw_set(options.kind, sources, options.output)

@@ -6,12 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from exitwave.config.fields import Name, Positive, Section
+from exitwave.config.fields import Name, OneOf, Positive, Section, added_later, explained
+
+ARCHITECTURES = {"unet": "a U-Net with residual blocks (paper)"}
+"""Each is a module of `exitwave.networks.architectures`."""
 
 
 class NetworkSettings(Section):
     """What determines a network, beside the epochs that it is trained on."""
 
+    architecture: Annotated[str, OneOf(ARCHITECTURES)] = added_later(
+        "unet", description=f"How the layers are joined: {explained(ARCHITECTURES)}"
+    )
     images: Annotated[int, Field(ge=1, le=32)] = 3
     """Images in a focal series (paper: 3; 1, 2 and 4 in Fig. 6)."""
     channels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)] = (

@@ -14,11 +14,21 @@ from exitwave.config.fields import (
     Counts,
     NonNegative,
     NonNegativeLimits,
+    OneOf,
     Positive,
     PositiveLimits,
     Section,
     Share,
+    explained,
 )
+
+SUPPORTS = {
+    "none": "nothing",
+    "graphene": "a nanoflake of it (paper's second set)",
+    "graphite": "AB-stacked (ours)",
+    "amorphous_carbon": "a slab of random bonds (ours)",
+}
+"""What may lie below a flake; each but "none" is a module of `exitwave.specimens.supports`."""
 
 
 class Structure(Section):
@@ -53,9 +63,11 @@ class Structure(Section):
     """Standard deviation of the Gaussian noise on every coordinate (paper)."""
     tilt_degrees: NonNegativeLimits = (0.0, 10.0)
     """Tilt about a random axis in the plane (paper: up to 10)."""
-    support: Literal["none", "graphene", "graphite", "amorphous_carbon"] = "none"
-    """What lies below the flake: nothing, a graphene nanoflake (paper's second set), AB-stacked
-    graphite or amorphous carbon (ours)."""
+    support: Annotated[
+        str,
+        OneOf(SUPPORTS),
+        Field(description=f"What lies below the flake: {explained(SUPPORTS)}"),
+    ] = "none"
     support_radius_angstrom: PositiveLimits = (9.0, 16.0)
     """As `flake_radius_angstrom`, for the support (ours)."""
     support_gap_angstrom: PositiveLimits = (3.3, 7.0)

@@ -12,7 +12,9 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from exitwave.figures.samples import example_peaks
+from exitwave.figures.evaluations import peak_settings, read_example
+from exitwave.figures.faults import example_peaks
+from exitwave.figures.order import Order
 from exitwave.figures.style import (
     GREY,
     SERIES,
@@ -25,11 +27,27 @@ from exitwave.figures.style import (
     show_wave,
     symmetric_limit,
 )
-from exitwave.scoring.examples import Example
+from exitwave.scoring.examples import Example, read_examples
 from exitwave.scoring.peaks import Floats, Peaks
 
 MARKERS = "osD^vP*"
 MOST_COMPOSITIONS = len(SERIES)
+
+
+def draw(order: Order, output: Path) -> None:
+    """Draw one sample of each evaluation under its name.
+
+    Without a percentile it draws ``argand`` of the median sample or, where that is not kept, of the
+    one nearest to it.
+    """
+    for source in order.sources:
+        peaks = peak_settings(source.path)
+        if order.percentile is not None:
+            example = read_example(source.path, order.percentile)
+            plot_argand(example, source.name, output, *peaks)
+        elif kept := read_examples(source.path):
+            median = min(kept, key=lambda example: abs(example.percentile - 50))
+            plot_argand(median, "argand", output, *peaks)
 
 
 def compositions(
@@ -64,7 +82,7 @@ def plot_argand(
 ) -> None:
     """Draw the wave's values at its peaks in the complex plane, as in the paper's Fig. 5.
 
-    The parameters are those of `plot_example`.
+    The parameters are those of `exitwave.figures.kinds.samples.plot_example`.
     """
     true, predicted, _ = example_peaks(example, threshold, distance)
     atoms = (example.atom_number, example.atom_position, distance)

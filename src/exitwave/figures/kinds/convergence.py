@@ -1,7 +1,4 @@
-"""Figures of a study of convergence: the paper's Figs. S2 and S4, and what accuracy costs.
-
->>> plot_convergence(Path("results/convergence"), Path("results/convergence/figures"))
-"""
+"""A study of convergence: the paper's Figs. S2 and S4, and what accuracy costs."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ import pandas as pd
 from matplotlib import patheffects
 
 from exitwave.errors import ExitwaveError
+from exitwave.figures.order import Order
 from exitwave.figures.style import (
     BLACK,
     BLUE,
@@ -25,7 +23,6 @@ from exitwave.figures.style import (
     SERIES,
     Caption,
     colour_bar,
-    drawing,
     formula_text,
     new_figure,
     plain_formula,
@@ -63,19 +60,22 @@ class _Results:
             yield names[material], list(names).index(material), str(projection), medians
 
 
-def plot_convergence(study: Path, output: Path) -> None:
+def draw(order: Order, output: Path) -> None:
     """Draw the figures of a study of convergence.
 
     Writes ``slice_thickness`` (the paper's Fig. S2), ``sampling``, ``cost`` and ``smear``
     (Fig. S4).
-
-    Parameters
-    ----------
-    study : Path
-        Folder with ``errors.csv``, ``summary.json`` and ``wave.npz``.
-    output : Path
-        Folder of the figures.
     """
+    for source in order.sources:
+        results, wave = _read(source.path)
+        for comparison in SETTINGS:
+            _plot_setting(results, comparison, output)
+        _plot_cost(results, output)
+        _plot_smear(wave, output)
+
+
+def _read(study: Path) -> tuple[_Results, dict[str, Any]]:
+    """Read ``errors.csv``, ``summary.json`` and ``wave.npz``."""
     try:
         summary = json.loads((study / "summary.json").read_text(encoding="utf-8"))
         with np.load(study / "wave.npz", allow_pickle=False) as stored:
@@ -87,11 +87,7 @@ def plot_convergence(study: Path, output: Path) -> None:
             f"The study of convergence in {study} cannot be read ({error}); remove the folder and "
             "run `snakemake convergence` again."
         ) from error
-    with drawing():
-        for comparison in SETTINGS:
-            _plot_setting(results, comparison, output)
-        _plot_cost(results, output)
-        _plot_smear(wave, output)
+    return results, wave
 
 
 def _names(rows: pd.DataFrame) -> dict[Any, str]:

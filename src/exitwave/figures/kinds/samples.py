@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from exitwave.figures.evaluations import peak_settings, read_example, read_samples
+from exitwave.figures.faults import Faults, find_faults
+from exitwave.figures.order import Order
 from exitwave.figures.style import (
     GREY,
     Caption,
@@ -28,15 +30,7 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
-from exitwave.scoring.examples import Example
-from exitwave.scoring.peaks import (
-    Floats,
-    PeakMatch,
-    Peaks,
-    find_peaks,
-    match_peaks,
-    threshold_level,
-)
+from exitwave.scoring.examples import Example, read_examples
 
 MOST_IMAGES = 5
 """Of longer series only so many images are drawn, from the first to the last."""
@@ -48,64 +42,26 @@ _PANEL, _GAP, _ROW_GAP, _BLOCK_GAP = 1.85, 0.07, 0.26, 0.32
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.1, 0.1, 0.95, 0.62
 
 
-@dataclass(frozen=True)
-class Faults:
-    """Where a reconstruction is at fault, and where most.
+def draw(order: Order, output: Path) -> None:
+    """Draw one sample of each evaluation under its name.
 
-    Attributes
-    ----------
-    centre : (2,) array
-        x and y [Å].
-    true, predicted : (2,) array or None
-        The displaced peak on either side [Å]; None where no peak was found at all.
-    text : str
-        How large the fault is there.
-    missed, spurious : (n, 2) arrays
-        True peaks that were not found, and predicted ones that are not there [Å].
+    Without a percentile it draws all that are kept, such as ``percentile_05``.
     """
-
-    centre: Floats
-    true: Floats | None
-    predicted: Floats | None
-    text: str
-    missed: Floats
-    spurious: Floats
-
-
-def example_peaks(
-    example: Example, threshold: float, distance: float
-) -> tuple[Peaks, Peaks, PeakMatch]:
-    """Return true peaks, predicted peaks and their match, as in the evaluation."""
-    level = threshold_level(example.truth, threshold)
-    true = find_peaks(example.truth, example.sampling, level)
-    predicted = find_peaks(example.prediction, example.sampling, level)
-    return true, predicted, match_peaks(true, predicted, distance)
+    for source in order.sources:
+        if order.percentile is None:
+            shown = {example_name(example): example for example in read_examples(source.path)}
+        else:
+            shown = {source.name: read_example(source.path, order.percentile)}
+        peaks = peak_settings(source.path)
+        samples = len(read_samples(source.path))
+        for name, example in shown.items():
+            plot_example(example, name, output, *peaks, samples)
 
 
-def find_faults(example: Example, threshold: float, distance: float) -> Faults:
-    """Return the peaks that are not matched, and the worst faults.
-
-    That is the peak with the largest displacement or, where none was found, the largest
-    difference. The parameters are those of `plot_example`.
-    """
-    true, predicted, match = example_peaks(example, threshold, distance)
-    missed = np.delete(true.positions, match.pairs[:, 0], axis=0)
-    spurious = np.delete(predicted.positions, match.pairs[:, 1], axis=0)
-    if len(match.pairs):
-        first, second = match.pairs[int(np.argmax(match.displacements))]
-        shift = match.largest_displacement
-        return Faults(
-            centre=true.positions[first],
-            true=true.positions[first],
-            predicted=predicted.positions[second],
-            text=f"{100 * shift:.1f} pm ({shift / example.sampling:.2f} px) off",
-            missed=missed,
-            spurious=spurious,
-        )
-    difference = np.abs(example.prediction - example.truth)
-    row, column = np.unravel_index(int(np.argmax(difference)), difference.shape)
-    centre = np.array([column, row]) * example.sampling
-    return Faults(centre, None, None, "no peak found", missed, spurious)
+def example_name(example: Example) -> str:
+    """Return the name of the figure of an example, such as ``percentile_05``."""
+    whole, _, fraction = f"{example.percentile:g}".partition(".")
+    return f"percentile_{whole:0>2}" + (f"_{fraction}" if fraction else "")
 
 
 def plot_example(

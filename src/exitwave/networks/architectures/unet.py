@@ -22,34 +22,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exitwave.config import NetworkSettings
+from exitwave.networks.architectures import OUTPUT_CHANNELS
 from exitwave.seeds import generator
 
 if TYPE_CHECKING:
     import keras
 
-OUTPUT_CHANNELS = 2
-
 
 def build_network(settings: NetworkSettings, images: int, seed: int = 1) -> keras.Model:
-    """Build a network with freshly drawn weights.
-
-    Parameters
-    ----------
-    settings : NetworkSettings
-        Architecture, scales, precision and replica.
-    images : int
-        Images in a focal series.
-    seed : int
-        Root seed of the initial weights. They depend on it, on the replica and on the names of the
-        layers only: not on the backend, nor on what was built or drawn before.
-
-    Returns
-    -------
-    keras.Model
-        From normalised series ``(sample, y, x, frame)`` to ``(Re - 1, Im)`` of the exit wave,
-        ``(sample, y, x, 2)``, in float32 whatever the precision of the layers between. ``y`` and
-        ``x`` must be multiples of `exitwave.config.constraints.size_factor`.
-    """
+    """Build the U-Net; see `exitwave.networks.architectures.Architecture.build_network`."""
     import keras
 
     layers = _Layers(settings, seed)

@@ -1,8 +1,4 @@
-"""Figures of a comparison with classical reconstruction: the paper's Figs. 10, S13 and S14.
-
->>> plot_comparison_example(Path("results/comparisons/mos2_graphene"), 25.0, folder)
->>> plot_comparison_errors(Path("results/comparisons/mos2_graphene"), folder)
-"""
+"""Networks beside classical reconstruction: the paper's Figs. 10, S13 and S14."""
 
 from __future__ import annotations
 
@@ -13,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from exitwave.errors import ExitwaveError
+from exitwave.figures.order import Order
+from exitwave.figures.reading import read_table
 from exitwave.figures.style import (
     BLACK,
     BLUE,
@@ -23,7 +21,6 @@ from exitwave.figures.style import (
     Caption,
     colour_bar,
     dose_text,
-    drawing,
     formula_text,
     new_figure,
     plain_formula,
@@ -49,28 +46,21 @@ _COLOURS = dict(zip(WAYS, (BLUE, RED, GREEN, ORANGE), strict=True))
 _PANEL, _GAP, _ROW_GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.26, 0.3, 1.0, 0.62
 
 
-def plot_comparison_example(comparison: Path, percentile: float, output: Path) -> None:
-    """Draw one sample: images, network, truth and the classical waves.
+def draw(order: Order, output: Path) -> None:
+    """Draw ``example``, one sample of a comparison, and ``errors``, those of all samples.
 
-    Parameters
-    ----------
-    comparison : Path
-        Folder that `exitwave.stages.compare.compare_reconstructions` wrote.
-    percentile : float
-        The sample: so many per cent are worse for the network.
-    output : Path
-        Folder of the figure ``example``.
-
-    Raises
-    ------
-    ExitwaveError
-        Where the comparison keeps no such sample.
+    Without a percentile it shows the median sample.
     """
+    percentile = 50.0 if order.percentile is None else order.percentile
+    for source in order.sources:
+        _plot_example(_read_example(source.path, percentile), output)
+        _plot_errors(read_table(source.path / "samples.csv"), output)
+
+
+def _read_example(comparison: Path, percentile: float) -> ComparisonExample:
     for example in read_examples_of(ComparisonExample, comparison):
         if example.percentile == percentile:
-            with drawing():
-                _plot_example(example, output)
-            return
+            return example
     raise ExitwaveError(
         f"The comparison {comparison} keeps no sample at {percentile:g} %; add it to the "
         "comparison's percentiles."
@@ -170,44 +160,32 @@ def _example_caption(example: ComparisonExample) -> Caption:
     )
 
 
-def plot_comparison_errors(comparison: Path, output: Path) -> None:
-    """Draw the errors of all reconstructed samples as the figure ``errors``.
-
-    The parameters are those of `plot_comparison_example`.
-    """
-    path = comparison / "samples.csv"
-    try:
-        rows = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ExitwaveError(
-            f"{path} cannot be read ({error}); run snakemake again to make it."
-        ) from error
-    with drawing():
-        figure = new_figure(9.4, 3.2)
-        both = [figure.add_axes((left, 0.15, 0.325, 0.73)) for left in (0.225, 0.61)]
-        titles = ("a   All wavelengths", "b   Without the longest wavelengths")
-        for axes, infix, title in zip(both, ("", "high_pass_"), titles, strict=True):
-            for place, name in enumerate(WAYS):
-                values = rows[f"{name}_{infix}rmse"]
-                spread = place + 0.12 * np.linspace(-1, 1, len(values))
-                axes.plot(values, spread, "o", ms=4, color=_COLOURS[name], alpha=0.7)
-                axes.plot([values.median()] * 2, [place - 0.3, place + 0.3], color=BLACK, lw=1.5)
-            axes.set(xscale="log", xlabel="RMSE of the complex wave", ylim=(3.5, -0.5))
-            axes.set_yticks(range(len(WAYS)), list(_NAMES.values()) if not infix else [])
-            readable_log(axes, axes.xaxis)
-            axes.set_title(title, loc="left")
-        medians = ", ".join(
-            f"{_NAMES[name]} {rows[f'{name}_rmse'].median():.4f} "
-            f"({rows[f'{name}_high_pass_rmse'].median():.4f})"
-            for name in WAYS
-        )
-        caption = Caption(
-            "Errors of network and classical reconstruction",
-            f"Errors of {len(rows)} samples, chosen along the network's ranking, in its order from "
-            "top to bottom of each row of points; bars mark the medians. (a) All wavelengths. (b) "
-            "Truth and waves without their longest wavelengths. “As in the paper” is given "
-            "defocus, Cs and focal spread; “all known” all parameters; “the network's images” "
-            f"likewise, but no more images than the network. Medians (filtered): {medians}.",
-            "Errors of the network and of three classical reconstructions.",
-        )
-        save_figure(figure, output, "errors", caption)
+def _plot_errors(rows: pd.DataFrame, output: Path) -> None:
+    figure = new_figure(9.4, 3.2)
+    both = [figure.add_axes((left, 0.15, 0.325, 0.73)) for left in (0.225, 0.61)]
+    titles = ("a   All wavelengths", "b   Without the longest wavelengths")
+    for axes, infix, title in zip(both, ("", "high_pass_"), titles, strict=True):
+        for place, name in enumerate(WAYS):
+            values = rows[f"{name}_{infix}rmse"]
+            spread = place + 0.12 * np.linspace(-1, 1, len(values))
+            axes.plot(values, spread, "o", ms=4, color=_COLOURS[name], alpha=0.7)
+            axes.plot([values.median()] * 2, [place - 0.3, place + 0.3], color=BLACK, lw=1.5)
+        axes.set(xscale="log", xlabel="RMSE of the complex wave", ylim=(3.5, -0.5))
+        axes.set_yticks(range(len(WAYS)), list(_NAMES.values()) if not infix else [])
+        readable_log(axes, axes.xaxis)
+        axes.set_title(title, loc="left")
+    medians = ", ".join(
+        f"{_NAMES[name]} {rows[f'{name}_rmse'].median():.4f} "
+        f"({rows[f'{name}_high_pass_rmse'].median():.4f})"
+        for name in WAYS
+    )
+    caption = Caption(
+        "Errors of network and classical reconstruction",
+        f"Errors of {len(rows)} samples, chosen along the network's ranking, in its order from "
+        "top to bottom of each row of points; bars mark the medians. (a) All wavelengths. (b) "
+        "Truth and waves without their longest wavelengths. “As in the paper” is given "
+        "defocus, Cs and focal spread; “all known” all parameters; “the network's images” "
+        f"likewise, but no more images than the network. Medians (filtered): {medians}.",
+        "Errors of the network and of three classical reconstructions.",
+    )
+    save_figure(figure, output, "errors", caption)
