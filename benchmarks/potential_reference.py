@@ -209,7 +209,7 @@ def print_tables(specimen: Specimen) -> None:
         0.1,
         inner_cutoff_factor=40.0,
     )
-    # The finest grid is for small flakes: 3072 points a side take an hour.
+    # The finest grid is for small flakes: 3072 points per side take an hour.
     for refinement in (2, 4) if specimen.box < 20 else (2,):
         label = f"built at {0.05 / refinement:g} Å, then band-limited"
         comparison.row(label, comparison.finite, refinement, 0.1)

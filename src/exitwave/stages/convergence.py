@@ -162,8 +162,8 @@ def _subjects(study: Study) -> list[Subject]:
             materials.setdefault(material.identifier, material)
     if len(materials) > MOST_MATERIALS:
         raise ExitwaveError(
-            f"convergence.materials match {len(materials)} materials, but a figure can tell "
-            f"{MOST_MATERIALS} apart; narrow the selection of an entry or give it a limit."
+            f"convergence.materials match {len(materials)} materials, but a figure can show "
+            f"at most {MOST_MATERIALS}; narrow the selection of an entry or give it a limit."
         )
     return [
         Subject(material, index, build_specimen(material, study.structure, study.seed, NAME, index))

@@ -139,7 +139,7 @@ def simulate_exit_waves(
     Returns
     -------
     dict
-        The summary: samples, computed, copied, failed, seconds a wave.
+        The summary: samples, computed, copied, failed, seconds per wave.
     """
     tasks = _tasks(spec, read_manifest(manifest), device)
     shard = _Shard(spec, manifest, output)
@@ -222,7 +222,7 @@ def _failure(task: Simulation, reason: str) -> dict[str, Any]:
 
 
 class _Shard:
-    """The samples of one shard, from wherever they are at hand to its store."""
+    """The samples of one shard, from wherever they are found to its store."""
 
     def __init__(self, spec: str, manifest: Path, output: Path) -> None:
         self.spec = spec
@@ -233,7 +233,7 @@ class _Shard:
         self._stored: dict[str, tuple[Path, int]] = {}
 
     def reusable(self, wanted: set[str]) -> set[str]:
-        """Return the keys among those wanted whose samples are at hand, each verified."""
+        """Return the keys among those wanted whose samples exist already, each verified."""
         # Before anything is appended to it, its end must be found.
         self._journalled.update(_journalled_keys(self.files.journal, wanted))
         for path in self.files.sources():
@@ -308,4 +308,4 @@ def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, Values]]
             for place, sample in zip(places, reader.read_all(places), strict=True):
                 yield keys[place], place, sample
     except ExitwaveError as error:
-        logger.warning("%s The samples behind it are computed anew.", error)
+        logger.warning("%s The samples behind it are computed again.", error)
