@@ -11,7 +11,6 @@ the other taken out. All waves are compared in the band that is stored, up to 5 
 """
 
 import argparse
-import dataclasses
 import sys
 import time
 import warnings
@@ -210,7 +209,7 @@ def print_tables(specimen: Specimen) -> None:
         0.1,
         inner_cutoff_factor=40.0,
     )
-    # The finest grid is for small flakes: 3072 points a side take an hour.
+    # The finest grid is for small flakes: 3072 points per side take an hour.
     for refinement in (2, 4) if specimen.box < 20 else (2,):
         label = f"built at {0.05 / refinement:g} Å, then band-limited"
         comparison.row(label, comparison.finite, refinement, 0.1)
@@ -228,7 +227,7 @@ def print_on_pixels(specimen: Specimen) -> None:
     pixel = specimen.box / grid_points(Multislice(), specimen.box)
     positions = specimen.positions.copy()
     positions[:, :2] = np.round(positions[:, :2] / pixel) * pixel
-    comparison = Comparison(dataclasses.replace(specimen, positions=positions), 0.05, 0.1)
+    comparison = Comparison(specimen.at(positions), 0.05, 0.1)
     print("\n| slices of 0.05 Å, atoms moved onto pixels | Eq. (A.1) | s |\n|---|---|---|")
     keys = {"slice_thickness_angstrom": 0.05}
     for projection in ("finite", "infinite"):

@@ -165,7 +165,7 @@ def scale(folder: Path, options: argparse.Namespace) -> None:
     )
     print(f"\n{processor_name()}, {options.cores} cores, {options.method}: {wall / 60:.1f} min")
     print(f"{count} samples, {failed} failed, {options.shards} shards")
-    print("| stage | wall min | peak MB a job | MB written |\n|---|---|---|---|")
+    print("| stage | wall min | peak MB per job | MB written |\n|---|---|---|---|")
     for stage, pattern in (
         ("catalog", "catalog/**/*"),
         ("simulate", "exit_waves/*.nc"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ExitwaveError(Exception):
-    """A user's mistake or a broken input, told in one sentence that says what to do."""
+    """A user's mistake or a broken input, described in one sentence that says what to do."""
 
 
 class SpecimenError(ExitwaveError):

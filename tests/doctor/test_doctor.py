@@ -137,7 +137,7 @@ def test_an_fft_that_gives_other_bits_each_time(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     finding = check_fft()
     assert finding.verdict == "problem"
-    assert "scipy gave other bits in another process" in finding.sentence
+    assert "scipy gave different bits in another process" in finding.sentence
 
 
 def test_a_gpu_that_is_asked_for_and_not_there(tmp_path, monkeypatch):

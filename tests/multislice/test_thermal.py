@@ -1,8 +1,8 @@
 """Frozen phonons against smeared potentials, atoms at rest and the amplitudes of Eq. (1)."""
 
+import ase
 import numpy as np
 import pytest
-from ase import Atoms
 
 from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
@@ -13,6 +13,7 @@ from exitwave.multislice.thermal import (
     frozen_phonon_waves,
     thermal_exit_wave,
 )
+from exitwave.samples.parts import Atoms
 from exitwave.seeds import generator
 from exitwave.specimens.build import Specimen
 
@@ -29,8 +30,7 @@ HOT = {**COARSE, "debye_mass_dalton": 12.011, "temperature_kelvin": 900.0}
 
 def specimen(numbers, positions):
     positions = np.asarray(positions, dtype=float)
-    layers = np.zeros(len(numbers), dtype=int)
-    return Specimen(np.asarray(numbers), positions, layers, BOX, 0.0, 0.0)
+    return Specimen(Atoms.of(np.asarray(numbers), positions), BOX)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_a_wave_without_smearing_is_abtems():
 
     settings = phonons(1, exit_distance_angstrom=0.25)
     wave = exit_wave(specimen([16], [[4.8, 4.8, 0.0]]), settings)
-    atoms = Atoms("S", positions=[[4.8, 4.8, 0.25]], cell=[BOX, BOX, 0.5], pbc=True)
+    atoms = ase.Atoms("S", positions=[[4.8, 4.8, 0.25]], cell=[BOX, BOX, 0.5], pbc=True)
     with abtem.config.set({"precision": "float64"}):
         potential = abtem.Potential(
             atoms, gpts=96, slice_thickness=0.25, projection="infinite"

@@ -48,8 +48,6 @@ def test_what_the_rules_import_is_declared():
     declared = {name.replace("-", "_") for name in requirements()}
     assert "snakemake" in imported
     assert imported <= {"exitwave", *declared, *sys.stdlib_module_names}
-    # What they no longer import need not be declared.
-    assert {name for name in declared if name.startswith("snakemake_interface")} <= imported
 
 
 def test_the_image_installs_the_lock_and_the_checkout():

@@ -238,13 +238,18 @@ HOLED[1, 3, 4] = np.nan
 @pytest.mark.parametrize(
     ("images", "sampling", "iterations", "message"),
     [
-        (IMAGES[:1], 0.1, 5, r"^A focal series of 1 image\(s\) does not tell the phase; give 2"),
+        (
+            IMAGES[:1],
+            0.1,
+            5,
+            r"^A focal series of 1 image\(s\) does not determine the phase; give",
+        ),
         (np.ones((3, 64, 64)), 0.1, 5, r"^There are 3 images and 2 defoci; give one defocus"),
         ([IMAGES[0], np.ones((64, 60))], 0.1, 5, r"^Image 2 .* shape \(64, 60\), not \(64, 64\)"),
         (np.ones((2, 64)), 0.1, 5, r"^Image 1 .* shape \(64,\), not \(64, 64\); cut"),
         (HOLED, 0.1, 5, r"^Image 2 of the focal series has pixels that are not finite; replace"),
         (300 * IMAGES, 0.1, 5, r"^Image 1 .* mean 300, and vacuum should be 1; divide"),
-        (IMAGES[:, :30, :30], 0.1, 5, r"^Images of 30 pixels a side are too small; give more"),
+        (IMAGES[:, :30, :30], 0.1, 5, r"^Images of 30 pixels per side are too small; give more"),
         (IMAGES, 0.0, 5, r"^A pixel of 0 Å is none; give"),
         (IMAGES, 0.1, 0, r"^0 iterations were asked for; take 1 or more"),
     ],

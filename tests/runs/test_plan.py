@@ -1,4 +1,4 @@
-"""The plan: what, why and at what cost; held against real runs in tests/pipeline/test_rerun.py."""
+"""The plan: what, why and at what cost; compared with real runs in tests/pipeline/test_rerun.py."""
 
 import json
 from pathlib import Path

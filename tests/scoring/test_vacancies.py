@@ -7,7 +7,6 @@ import pytest
 
 from exitwave.config import Structure
 from exitwave.materials.material import read_materials
-from exitwave.samples.parts import Atoms
 from exitwave.scoring.metrics import vacuum
 from exitwave.scoring.vacancies import (
     column_sites,
@@ -24,11 +23,7 @@ SIZE = 256
 def specimen_sample(index, **structure):
     materials, _, _ = read_materials("monolayers", "name=2H-MoS2", 8)
     specimen = build_specimen(materials[0], Structure(**structure), 1, "vacancies", index)
-    missing = specimen.vacancies
-    return (
-        Atoms(specimen.numbers, specimen.components, specimen.columns, specimen.positions),
-        Atoms(missing.numbers, missing.components, missing.columns, missing.positions),
-    )
+    return specimen.atoms, specimen.vacancies
 
 
 def gaussian_wave(numbers, positions):

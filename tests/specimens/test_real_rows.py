@@ -50,7 +50,7 @@ def require_valid(specimen, material, structure):
     assert positions[:, :2].max() < specimen.box - structure.margin_angstrom + 0.1
     assert positions[:, 2].min() == 0
     # As high as the layer, tilted: atoms of the flake lie within 15 Å of its middle.
-    flake = positions[specimen.components == 0]
+    flake = positions[specimen.atoms.components == 0]
     lifted = 2 * 17.5 * np.sin(np.deg2rad(specimen.tilt))
     assert np.ptp(flake[:, 2]) < material.thickness + lifted + 0.1
     # The shortest bond of any row is 0.74 Å, that of H2.

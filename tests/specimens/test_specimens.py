@@ -126,7 +126,7 @@ def test_the_vacancies_are_what_the_whole_crystal_lacks(mos2, support):
         specimen = build(mos2, Structure(vacancy_share=0.05, hole_share=0.05, **still), index)
         vacancies = specimen.vacancies
         numbers = np.concatenate([specimen.numbers, vacancies.numbers])
-        components = np.concatenate([specimen.components, vacancies.components])
+        components = np.concatenate([specimen.atoms.components, vacancies.components])
         positions = np.concatenate([specimen.positions, vacancies.positions])
         assert len(numbers) == len(whole.numbers)
         assert len(vacancies.numbers) > 0
@@ -134,7 +134,9 @@ def test_the_vacancies_are_what_the_whole_crystal_lacks(mos2, support):
         for number in set(numbers):
             for part in (0, 1):
                 ours = positions[(numbers == number) & (components == part)]
-                theirs = whole.positions[(whole.numbers == number) & (whole.components == part)]
+                theirs = whole.positions[
+                    (whole.numbers == number) & (whole.atoms.components == part)
+                ]
                 # The height at which it is tilted, and which atom is the highest, may differ.
                 if len(ours):
                     shift = ours.mean(axis=0) - theirs.mean(axis=0)
@@ -150,9 +152,9 @@ def _same_points(ours, theirs):
 def test_columns_are_told_by_the_whole_crystal_before_the_tilt(mos2):
     specimen = build(mos2, Structure(tilt_degrees=(10.0, 10.0), support="graphene"))
     vacancies = specimen.vacancies
-    columns = np.concatenate([specimen.columns, vacancies.columns])
+    columns = np.concatenate([specimen.atoms.columns, vacancies.columns])
     numbers = np.concatenate([specimen.numbers, vacancies.numbers])
-    components = np.concatenate([specimen.components, vacancies.components])
+    components = np.concatenate([specimen.atoms.components, vacancies.components])
     found = {
         (*sorted(numbers[columns == column]), int(components[columns == column][0]))
         for column in set(columns)
@@ -167,8 +169,8 @@ def test_columns_are_told_by_the_whole_crystal_before_the_tilt(mos2):
 def test_disordered_parts_have_no_columns(mos2):
     structure = Structure(support="amorphous_carbon", box_angstrom=50.0)
     specimen = build(mos2, structure)
-    assert (specimen.columns[specimen.components == 1] == -1).all()
-    assert (specimen.columns[specimen.components == 0] >= 0).all()
+    assert (specimen.atoms.columns[specimen.atoms.components == 1] == -1).all()
+    assert (specimen.atoms.columns[specimen.atoms.components == 0] >= 0).all()
 
 
 def test_the_noise_is_a_hundredth_of_an_angstrom(mos2):
@@ -209,12 +211,12 @@ def test_the_support_lies_below_at_the_drawn_gap_and_rotation(mos2):
     gaps, rotations = [], []
     for index in range(200):
         specimen = build(mos2, structure, index)
-        flake = specimen.positions[specimen.components == 0]
-        support = specimen.positions[specimen.components == 1]
-        assert set(specimen.numbers[specimen.components == 1]) == {6}
+        flake = specimen.positions[specimen.atoms.components == 0]
+        support = specimen.positions[specimen.atoms.components == 1]
+        assert set(specimen.numbers[specimen.atoms.components == 1]) == {6}
         assert np.ptp(support[:, 2]) < 1e-9
         gaps.append(support[0, 2] - flake[:, 2].max())
-        metal = flake[specimen.numbers[specimen.components == 0] == 42]
+        metal = flake[specimen.numbers[specimen.atoms.components == 0] == 42]
         difference = lattice_angle(support, 1.42, 3) - lattice_angle(metal, 3.16, 6)
         rotations.append(np.degrees(difference) % 60)
     assert min(gaps) >= 3.3
@@ -279,7 +281,7 @@ def test_draws_of_one_aspect_do_not_depend_on_the_others(mos2):
     tilted = build(mos2, PERFECT.model_copy(update={"tilt_degrees": (0.0, 10.0)}))
     np.testing.assert_array_equal(still.numbers, tilted.numbers)
     supported = build(mos2, PERFECT.model_copy(update={"support": "graphene"}))
-    flake = supported.components == 0
+    flake = supported.atoms.components == 0
     assert np.ptp(supported.positions[flake, 0]) == pytest.approx(
         np.ptp(still.positions[:, 0]), abs=8
     )

@@ -99,7 +99,7 @@ def test_a_quarter_of_the_supports_has_each_rotation(mos2, support):
     for index in range(count):
         specimen = build(mos2, index, support=support, support_layers=(2, 2), **small)
         metal = specimen.positions[specimen.numbers == 42]
-        carbon = specimen.positions[specimen.components == SUPPORT]
+        carbon = specimen.positions[specimen.atoms.components == SUPPORT]
         sheet = carbon[carbon[:, 2] < carbon[:, 2].min() + 1]
         # The bonds of graphene stand at 30 degrees to its lattice vectors.
         turned = lattice_direction(sheet, 1.42, np.pi / 6) - lattice_direction(metal, 3.16, 0.0)
@@ -204,7 +204,7 @@ def test_the_flake_is_the_same_on_every_support(mos2):
     shapes = []
     for support in ("none", "graphene", "graphite", "amorphous_carbon"):
         specimen = build(mos2, support=support)
-        flake = specimen.positions[specimen.components == FLAKE]
+        flake = specimen.positions[specimen.atoms.components == FLAKE]
         shapes.append(flake - flake[0])
     for shape in shapes[1:]:
         np.testing.assert_allclose(shape, shapes[0], atol=1e-9)

@@ -32,7 +32,7 @@ def build(material, index=0, **values):
 
 
 def part(specimen, component):
-    return specimen.positions[specimen.components == component]
+    return specimen.positions[specimen.atoms.components == component]
 
 
 def heights(positions):
@@ -58,7 +58,7 @@ def pair_distances(positions, limit):
 def test_layers_are_stacked_at_their_gap_in_one_outline(mos2):
     single = build(mos2)
     stack = build(mos2, layers=(3, 3), layer_gap_angstrom=2.9)
-    assert set(stack.components) == {FLAKE}
+    assert set(stack.atoms.components) == {FLAKE}
     pitch = single.thickness + 2.9
     assert heights(stack.positions) == pytest.approx(
         np.concatenate([heights(single.positions) + n * pitch for n in range(3)]), abs=2e-3
@@ -175,9 +175,9 @@ def test_an_amorphous_support_lies_below_and_differs_between_samples(mos2):
         gap = support[:, 2].min() - part(specimen, FLAKE)[:, 2].max()
         assert 3.3 <= gap <= 7.0 + 1e-9
         assert 7.0 < np.ptp(support[:, 2]) <= 12.0
-        assert set(specimen.numbers[specimen.components == SUPPORT]) == {6}
+        assert set(specimen.numbers[specimen.atoms.components == SUPPORT]) == {6}
     # The flake itself is what it is without a support, but for the room that the tilt needs.
-    assert np.sum(one.components == FLAKE) == len(build(mos2).numbers)
+    assert np.sum(one.atoms.components == FLAKE) == len(build(mos2).numbers)
 
 
 def test_too_dense_carbon_is_refused():
@@ -208,11 +208,11 @@ def test_contamination_covers_the_flake_from_above(mos2):
     for index in range(20):
         specimen = build(mos2, index, **values)
         flake, dirt = part(specimen, FLAKE), part(specimen, CONTAMINATION)
-        assert set(specimen.components) == {FLAKE, SUPPORT, CONTAMINATION}
+        assert set(specimen.atoms.components) == {FLAKE, SUPPORT, CONTAMINATION}
         assert flake[:, 2].min() - dirt[:, 2].max() == pytest.approx(3.0)
         assert np.ptp(dirt[:, 2]) <= 5.0
         assert cKDTree(flake[:, :2]).query(dirt[:, :2])[0].max() < 3.2
-        carbon = np.sum(specimen.numbers[specimen.components == CONTAMINATION] == 6)
+        carbon = np.sum(specimen.numbers[specimen.atoms.components == CONTAMINATION] == 6)
         # One molybdenum atom for each cell of 8.65 Å².
         shares.append(carbon / (8.65 * np.sum(specimen.numbers == 42)))
     assert min(shares) > 0.04
@@ -221,7 +221,7 @@ def test_contamination_covers_the_flake_from_above(mos2):
 
 
 def test_no_contamination_is_the_default(mos2):
-    assert set(build(mos2, support="graphene").components) == {FLAKE, SUPPORT}
+    assert set(build(mos2, support="graphene").atoms.components) == {FLAKE, SUPPORT}
 
 
 def test_a_specimen_too_high_for_its_box_is_refused(mos2):

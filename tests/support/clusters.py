@@ -5,6 +5,7 @@ import numpy as np
 from exitwave.config import Multislice
 from exitwave.materials.material import read_materials
 from exitwave.multislice.exit_wave import smearing_width
+from exitwave.samples.parts import Atoms
 from exitwave.specimens.build import Specimen
 from exitwave.specimens.flakes import cut_flake, draw_outline
 
@@ -14,9 +15,7 @@ WIDTH = smearing_width(Multislice())
 
 def specimen(numbers, positions, box=BOX) -> Specimen:
     positions = np.asarray(positions, dtype=float)
-    return Specimen(
-        np.asarray(numbers), positions, np.zeros(len(numbers), dtype=int), box, 0.0, 0.0
-    )
+    return Specimen(Atoms.of(np.asarray(numbers), positions), box)
 
 
 def mixed_cluster():

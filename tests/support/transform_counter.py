@@ -79,3 +79,11 @@ def _described(name: str, arguments: dict[str, Any]) -> Transform:
     if name.startswith("ir"):
         held[-1] = 2 * (held[-1] - 1)
     return Transform(name, axes, count, tuple(held if wanted is None else wanted))
+
+
+def factors_up_to(number: int, largest: int) -> bool:
+    """Say whether a number has no prime factor above the largest."""
+    for factor in range(2, largest + 1):
+        while number % factor == 0:
+            number //= factor
+    return number == 1

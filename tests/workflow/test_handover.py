@@ -49,7 +49,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ExitwaveError, match=r"absent\.json.*cannot be read \(No such file"):
         argument_text(f"@{tmp_path}/absent.json")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    with pytest.raises(ExitwaveError, match="it is no text"):
+    with pytest.raises(ExitwaveError, match="it is no UTF-8 text"):
         argument_text(f"@{tmp_path}/bytes")
 
 

@@ -1,5 +1,5 @@
 # Choose the materials, split them, draw the list of samples, share it out over shards. It takes seconds,
-# and what is to be submitted hangs on it, so it never waits in a queue.
+# and what is to be submitted depends on it, so it never waits in a queue.
 checkpoint build_catalog:
     input:
         database=ask.database,

@@ -1,5 +1,5 @@
-# What all rules share: the validated configuration, and `ask`, whose methods tell the inputs and
-# parameters of a job. They are in src/exitwave/workflow/rules.py, the places in layout.py beside it.
+# What all rules share: the validated configuration, and `ask`, whose methods give the inputs and
+# parameters of a job. They are in src/exitwave/workflow/rules.py, the paths in layout.py beside it.
 import sys
 
 from snakemake.exceptions import WorkflowError

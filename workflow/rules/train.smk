@@ -1,5 +1,5 @@
-# Train one network on the epochs of its data set. The checkpoints are no output, so they survive
-# the deletion of a job's outputs, and a killed training goes on where it was.
+# Train one network on the epochs of its data set. The checkpoints are not outputs, so they survive
+# the deletion of a job's outputs, and a killed training resumes where it was.
 rule train_network:
     input:
         training=ask.training_epochs,

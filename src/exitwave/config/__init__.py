@@ -1,4 +1,4 @@
-"""The configuration, read and checked: one frozen model a section.
+"""The configuration, read and checked: one frozen model per section.
 
 >>> from exitwave.config import parse_config
 >>> parse_config({"seed": 7}).seed

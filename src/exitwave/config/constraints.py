@@ -14,7 +14,7 @@ BUILT_IN = "monolayers"
 def size_factor(channels: Sequence[int]) -> int:
     """Return the number [pixel] of which the sides of a network's images must be a multiple.
 
-    ``channels`` are those of its levels; each has half the pixels a side of the one above.
+    ``channels`` are those of its levels; each has half the pixels per side of the one above.
     """
     return int(2 ** (len(channels) - 1))
 

@@ -120,7 +120,7 @@ def explained(meanings: Mapping[str, str]) -> str:
 def added_later(default: Any, **constraints: Any) -> Any:
     """Return the field of a key that earlier versions did not have.
 
-    At its default it stands in no spec, so no finished result is made anew because of it. The
+    At its default it is in no spec, so no finished result is made again because of it. The
     default must mean what the program did before.
     """
     return Field(default, exclude_if=lambda value: value == default, **constraints)

@@ -36,7 +36,7 @@ def parse_config(raw: Any, source: str = "the configuration") -> Config:
     except ValidationError as error:
         # A wrong value of a common section is reported again for each data set that inherits it.
         sentences = list(dict.fromkeys(_sentences(error, raw)))
-        # What was given may hold line breaks, and is told in one line.
+        # What was given may contain line breaks, and is shown in one line.
         text = " ".join(" ".join(sentences).split())
         raise ExitwaveError(f"{source} is not valid. {text}") from None
 

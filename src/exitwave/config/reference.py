@@ -59,8 +59,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
 MARKERS = ("<!-- keys: generated from src/exitwave/config/sections/ -->", "<!-- end of keys -->")
 
 _HEADER = """\
-# Every key with its default: the paper's value, or ours where the paper is silent. This file is
-# read first by every run; what you pass with --configfile is laid over it. Copy the keys you want
+# Every key with its default: the paper's value, or ours if the paper is silent. This file is
+# read first by every run; what you pass with --configfile overrides it. Copy the keys you want
 # to change into a file of your own, such as config/demo.yaml, rather than changing them here.
 # Generated from src/exitwave/config/sections/ by `make config-reference`.
 """

@@ -1,6 +1,6 @@
 """The whole configuration, and whether names and sizes of its sections fit together.
 
-The defaults are the paper's values or, where the paper is silent, our decisions; each description
+The defaults are the paper's values or, if the paper is silent, our decisions; each description
 says which. `exitwave.config.reference` turns these models into the JSON schema and the key table of
 ``config/README.md``.
 """
@@ -143,8 +143,8 @@ def _check_evaluations(config: Config) -> None:
         _require_pair(config, f"evaluations.{name}", "network", *pair)
         if pair in pairs:
             raise ValueError(
-                f"evaluations.{name} and evaluations.{pairs[pair]} hold the same network "
-                "against the same data set; remove one"
+                f"evaluations.{name} and evaluations.{pairs[pair]} evaluate the same network "
+                "on the same data set; remove one"
             )
         pairs[pair] = name
 

@@ -151,7 +151,7 @@ def check_slurm(profile: Profile | None) -> Iterator[Finding]:
 
 
 def require_slurm(requests: Sequence[Request], status_command: str) -> None:
-    """Hold a run that is about to begin against the cluster.
+    """Compare what a run that is about to begin asks for with the cluster.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ def _all(rules: list[str]) -> str:
 def _check_accounting(status_command: str) -> Finding:
     """Without a database `sacct` fails, and Snakemake would wait for its answer without end."""
     if status_command != "sacct":
-        return good("accounting", f"not needed: {status_command} tells how jobs fare")
+        return good("accounting", f"not needed: {status_command} reports the state of jobs")
     answer = _asked("sacct", "--noheader", "--allocations", "--starttime=now")
     if not answer.returncode:
         return good("accounting", "sacct answers")

@@ -38,7 +38,7 @@ def examine(profile: str, configs: Sequence[Path], results: Path) -> int:
     profile : str
         Name or folder of the profile that runs shall use; empty for none.
     configs : sequence of Path
-        Config files of what is to be made; without them the disk is not held against it.
+        Config files of what is to be made; without them the free space is not checked.
     results : Path
         Folder of the results; need not exist yet.
 
@@ -102,7 +102,7 @@ def _findings(checks: Iterable[tuple[str, Check]]) -> Iterable[Finding]:
             yield problem(
                 subject,
                 f"The check itself failed with {text}.",
-                "Install the locked packages anew (`make setup`) and look again.",
+                "Install the locked packages again (`make setup`) and look again.",
             )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exitwave.config import Config
 
 MOST_SECONDS = 0.1
-"""A small file should be on the disk within this [s]; a shard writes about one a sample."""
+"""A small file should be on the disk within this [s]; a shard writes about one per sample."""
 MOST_SKEW = 2.0
 """Snakemake compares times of files, so clocks should agree to this [s]."""
 _TRIALS = 10
@@ -86,7 +86,7 @@ def _check_hard_links(folder: Path) -> Finding:
         "hard links",
         f"The file system of {folder.parent} knows no hard links: a shard that changes is computed "
         "whole, not only its new samples.",
-        "Where one is at hand, put the results on a file system that does (Lustre, GPFS, NFS, "
+        "If one is available, put the results on a file system that does (Lustre, GPFS, NFS, "
         "BeeGFS, ext4, XFS).",
     )
 
@@ -112,8 +112,8 @@ def _check_locks(folder: Path) -> Finding:
     return warning(
         "locks",
         f"{text} in {folder.parent}.",
-        "See that no second snakemake runs on the same results, which locks would notice; where "
-        "stores cannot be opened, set HDF5_USE_FILE_LOCKING=FALSE.",
+        "Make sure that no second snakemake runs on the same results, which locks would notice; "
+        "if stores cannot be opened, set HDF5_USE_FILE_LOCKING=FALSE.",
     )
 
 
@@ -159,12 +159,12 @@ def _check_clock(folder: Path, clock: Callable[[], float]) -> Finding:
 
 
 def check_disk(results: Path, config: Config | None) -> Finding:
-    """Hold the free space against what a configuration will write."""
+    """Compare the free space with what a configuration will write."""
     folder = existing_parent(results)
     free = shutil.disk_usage(folder).free
     text = f"{_gigabytes(free)} free in {folder}"
     if config is None:
-        return good("disk", f"{text}; with --configfile it is held against what will be written")
+        return good("disk", f"{text}; with --configfile it is compared with what will be written")
     from exitwave.runs.plan import plan
 
     needed = 1e9 * sum(step.gigabytes for step in plan(config, results))

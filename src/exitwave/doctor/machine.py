@@ -32,7 +32,7 @@ _PIN = re.compile(r"^([A-Za-z0-9_.\-]+==[^\\]+?)\s*\\?$")
 
 
 def check_python(version: str = platform.python_version()) -> Finding:
-    """Hold the version of Python against what the package asks for."""
+    """Compare the version of Python with what the package asks for."""
     from packaging.specifiers import SpecifierSet
 
     asked = importlib.metadata.metadata("exitwave")["Requires-Python"]
@@ -46,11 +46,11 @@ def check_python(version: str = platform.python_version()) -> Finding:
 
 
 def check_packages(lock: Path = LOCK) -> Finding:
-    """Hold the installed packages against the lock, and name each difference."""
+    """Compare the installed packages with the lock, and name each difference."""
     if not lock.exists():
         return warning(
             "packages",
-            f"There is no {lock} to hold the installed packages against.",
+            f"There is no {lock} to compare the installed packages with.",
             "Run from a checkout that was set up with `make setup`.",
         )
     pins = list(_pins(lock))
@@ -130,16 +130,16 @@ def check_fft() -> Finding:
             return problem(
                 "FFT",
                 f"The transforms fail: {_last_line(said)}",
-                "Install the locked packages anew, `make setup`.",
+                "Install the locked packages again, `make setup`.",
             )
     digests = [dict(entry.split("=") for entry in said.split()) for said, _ in answers]
     unlike = [name for name in digests[0] if len({digest[name] for digest in digests}) > 1]
     if unlike:
         return problem(
             "FFT",
-            f"{' and '.join(unlike)} gave other bits in another process, so no result could be "
+            f"{' and '.join(unlike)} gave different bits in another process, so no result could be "
             "made again exactly.",
-            "Install the locked packages anew, `make setup`; look for settings that change the "
+            "Install the locked packages again, `make setup`; look for settings that change the "
             "FFT, such as LD_PRELOAD or a plugin of SciPy.",
         )
     told = ", ".join(f"{name} {digest}" for name, digest in digests[0].items())
@@ -196,13 +196,13 @@ def check_gpu(profile: Profile | None) -> Finding:
         return problem(
             "GPU",
             f"The profile asks for one for {', '.join(rules)}, but there is none on this machine.",
-            "Set gpu=0 in the profile, or run where there is one.",
+            "Set gpu=0 in the profile, or run on a machine with one.",
         )
     if rules:
         return good(
             "GPU",
             f"none on this machine; {', '.join(rules)} gets one from Slurm. Whether Keras sees it "
-            "there, `srun --gres=gpu:1 exitwave doctor` tells on such a node",
+            "there, `srun --gres=gpu:1 exitwave doctor` says on such a node",
         )
     return good("GPU", "none, and none is asked for: networks train on the processor")
 

@@ -15,12 +15,12 @@ _ATOM_CACHE_BYTES = 2**18
 def damaged(path: Path, reason: str) -> ExitwaveError:
     """Return the error that names a damaged file and what is wrong with it."""
     return ExitwaveError(
-        f"{path} is damaged: {reason}; remove this file and run snakemake again, which makes it "
-        "anew."
+        f"{path} is damaged: {reason}; remove this file and run snakemake again, which makes a "
+        "new one."
     )
 
 
-# Every reader of a file shares one handle. HDF5 2.2 crashes where a process has a file open twice,
+# Every reader of a file shares one handle. HDF5 2.2 crashes if a process has a file open twice,
 # reads texts through one handle, closes it and opens a third.
 _OPEN_FILES: dict[tuple[int, int], tuple[netCDF4.Dataset, int]] = {}
 

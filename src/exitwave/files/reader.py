@@ -27,7 +27,7 @@ from exitwave.files.schemas import (
 
 
 class StoreReader:
-    """Read the samples of a store one at a time; each is held against its digest.
+    """Read the samples of a store one at a time; each is checked against its digest.
 
     Iterating over ``len(reader)`` samples needs the memory of one.
     """
@@ -55,7 +55,7 @@ class StoreReader:
         return {name: str(self._file.getncattr(name)) for name in self._file.ncattrs()}
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return a whole variable that has one entry a sample, such as ``material``."""
+        """Return a whole variable that has one entry per sample, such as ``material``."""
         if name not in self._columns:
             try:
                 self._columns[name] = np.asarray(self._file[name][:])

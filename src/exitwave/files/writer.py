@@ -1,4 +1,4 @@
-"""The files that data sets consist of: one NetCDF-4 file a shard of exit waves or an epoch.
+"""The files that data sets consist of: one NetCDF-4 file per shard of exit waves or epoch.
 
 A file under its final name is complete: it is written under a temporary name beside it, checked
 against its schema, and renamed. Every sample is one chunk with its own digest, so a flipped bit is

@@ -78,7 +78,7 @@ def _transform(values: ComplexImage, points: int, order: int) -> ComplexImage:
 
 
 def _evaluate(spectrum: ComplexImage, points: int, window: int) -> ComplexImage:
-    """Values along the last axis on the first `window` of `points` pixels a period."""
+    """Values along the last axis on the first `window` of `points` pixels per period."""
     spread = _spread(spectrum, points)
     values: ComplexImage = scipy.fft.ifft(spread, workers=1, overwrite_x=True)[..., :window]
     return values
@@ -170,9 +170,9 @@ def _decimate_both(intensity: Image, points: int, window: int) -> Image:
 
 
 def _decimate(intensity: Image, points: int) -> Image:
-    """Low-pass and resample the last axis to fewer points a period."""
+    """Low-pass and resample the last axis to fewer points per period."""
     spectrum = scipy.fft.rfft(intensity, workers=1)
-    # Of an even number of points, the frequency at the border cannot be told from its negative.
+    # Of an even number of points, the frequency at the border and its negative are the same.
     kept = spectrum[..., : (points + 1) // 2]
     scale = np.float32(points / intensity.shape[-1])
     resampled: Image = scipy.fft.irfft(kept * scale, n=points, workers=1)

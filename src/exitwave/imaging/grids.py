@@ -118,7 +118,7 @@ class Grid:
     Attributes
     ----------
     wave_points, image_points : int
-        Points a side; sizes for which the FFT is fast.
+        Points per side; sizes for which the FFT is fast.
     period : float
         Side of the padded box [Å].
     """
@@ -147,7 +147,7 @@ def choose_grid(
     least_period : float
         The grid is at least as wide [Å].
     least_points : int
-        The grid has at least so many pixels a side.
+        The grid has at least so many pixels per side.
     """
     wave_points = math.ceil(least_period / wave_sampling - 1e-6)
     while True:

@@ -297,7 +297,7 @@ class _JSONRows:
         return None
 
     def matching(self, selection: list[Any]) -> list[int]:
-        # What a broken row would match cannot be told; it is kept, to be named among the rejected.
+        # What a broken row would match is not known; it is kept, to be named among the rejected.
         return [
             number
             for number, row in self._rows.items()

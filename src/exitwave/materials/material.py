@@ -119,7 +119,7 @@ class Rejected:
     label : str
         The row's ``uid`` or ``name``; empty where it has none.
     formula : str
-        Chemical formula, reduced; empty where it cannot be told.
+        Chemical formula, reduced; empty if it is not known.
     reason : str
         The one reason, in the same words for all rows that it applies to.
     detail : str

@@ -1,4 +1,4 @@
-"""Bring the unit cell of a layer into the project's frame, however its source tells it.
+"""Bring the unit cell of a layer into the project's frame, however its source gives it.
 
 The first lattice vector lies along x, the second in the upper half of the xy plane, the third along
 z; the layer is whole and centred in z. Only lattice translations and a rotation lead there, so a
@@ -53,7 +53,7 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class RawCell:
-    """A unit cell as its source tells it; positions and lattice vectors in Å."""
+    """A unit cell as its source gives it; positions and lattice vectors in Å."""
 
     numbers: NDArray[np.int64]
     positions: Floats

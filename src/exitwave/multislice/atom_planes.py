@@ -28,7 +28,7 @@ _STENCIL = np.array([-1.5, -0.5, 0.5, 1.5])
 _DISTANCES = np.abs(_STENCIL[:, None] - _STENCIL)
 # Takes the moments 0 to 3 of four weights to the weights.
 _FROM_MOMENTS = np.linalg.inv(np.vander(_STENCIL, increasing=True).T)
-# A weight that float32 cannot tell from none.
+# A weight that float32 cannot distinguish from none.
 _NEGLIGIBLE = 1e-7
 
 

@@ -2,7 +2,7 @@
 
 Three variations are made. ``slice_thickness`` and ``sampling`` vary one setting and leave the
 other as in the configuration's ``multislice``, in the reference as well, so each shows one
-approximation alone. ``total`` holds all these waves against one that is fine in both.
+approximation alone. ``total`` compares all these waves with one that is fine in both.
 
 >>> for comparison, settings, reference in variations(read_study(spec)):
 ...     print(comparison, settings.slice_thickness, reference.slice_thickness)

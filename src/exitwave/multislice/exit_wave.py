@@ -247,7 +247,7 @@ def _parametrization(settings: Multislice) -> Any:
 
 
 def crop_band(wave: NDArray[np.complex64], size: int) -> NDArray[np.complex64]:
-    """Resample a periodic wave to `size` points a side by cutting its spectrum.
+    """Resample a periodic wave to `size` points per side by cutting its spectrum.
 
     Parameters
     ----------

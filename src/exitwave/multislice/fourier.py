@@ -1,4 +1,4 @@
-"""Our own multislice: potentials straight in Fourier space, two FFTs of the wave a plane.
+"""Our own multislice: potentials straight in Fourier space, two FFTs of the wave per plane.
 
 The phase shift of a plane is the inverse transform of
 
@@ -6,7 +6,7 @@ The phase shift of a plane is the inverse transform of
 
 over the elements and over the atoms with a share w in the plane
 (`exitwave.multislice.atom_planes`). f is the scattering factor at rest [Å], and κ the frequency
-along the beam that the Ewald sphere asks for in what is scattered once; s² is the mean variance of
+along the beam that the Ewald sphere requires for single scattering; s² is the mean variance of
 the shares, whose damping is undone. The sum over atoms is a product of two thin matrices, exp(-2πi
 ky y) w and exp(-2πi kx x), so positions are exact, and there is neither a cut-off radius nor a
 table.
@@ -39,8 +39,8 @@ from exitwave.specimens.build import Specimen
 # NumPy's or CuPy's.
 Array = Any
 
-# Mean distance along the beam of two points of an atom at rest [Å]. Found by holding waves against
-# the tests' reference; with half or twice as much the error is up to four times as large.
+# Mean distance along the beam of two points of an atom at rest [Å]. Found by comparing waves
+# with the tests' reference; with half or twice as much the error is up to four times as large.
 _CORE_DISTANCE = 0.055
 # Frequencies of the potential which vibration damps to less than this are left out beyond the
 # wave's band, in which they act only together with others.
@@ -166,7 +166,7 @@ class _Potential:
 
     def __init__(
         self,
-        numbers: NDArray[np.int64],
+        numbers: NDArray[np.integer],
         places: NDArray[np.float64],
         factors: dict[int, NDArray[np.float32]],
         band: _Band,

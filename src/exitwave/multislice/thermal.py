@@ -13,7 +13,6 @@ image formed from the mean wave lacks the thermal diffuse background.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -26,7 +25,7 @@ from exitwave.multislice.exit_wave import exit_wave, mean_square_displacement
 from exitwave.specimens.build import Specimen
 
 
-def displacement_widths(numbers: NDArray[np.int64], settings: Multislice) -> NDArray[np.float64]:
+def displacement_widths(numbers: NDArray[np.integer], settings: Multislice) -> NDArray[np.float64]:
     """Return the standard deviation of each atom's displacement along each axis [Å].
 
     The root of Eq. (1) of the paper with the mass of the atom's own element, and its own Debye
@@ -75,7 +74,7 @@ def displaced(
         )
     positions[:, 2] -= positions[:, 2].min()
     return (
-        replace(specimen, positions=positions),
+        specimen.at(positions),
         settings.model_copy(update={"exit_distance_angstrom": distance}),
     )
 

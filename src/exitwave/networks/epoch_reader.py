@@ -108,7 +108,7 @@ class EpochFiles:
             raise ExitwaveError(
                 f"{self.contents[file].path} is damaged: sample {sample} cannot be read or does "
                 f"not agree with its checksum ({error}); remove this file and run snakemake "
-                "again, which makes it anew."
+                "again, which makes a new one."
             ) from error
         return image, exit_wave
 
@@ -158,7 +158,7 @@ def check_training_files(files: EpochFiles, settings: NetworkSettings) -> None:
             raise ExitwaveError(
                 f"{content.path} and {first.path} show different specimens "
                 f"({len(content.specimens)} and {len(first.specimens)}), but all training epochs "
-                "must show the same; render them anew from one set of exit waves."
+                "must show the same; render them again from one set of exit waves."
             )
     height, width = files.size_px
     if settings.augment and height != width:

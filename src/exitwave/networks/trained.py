@@ -128,7 +128,7 @@ def _damaged(path: Path, error: Exception) -> ExitwaveError:
     reason = str(error).strip().splitlines() or [type(error).__name__]
     return ExitwaveError(
         f"{path} is damaged or of another version ({reason[0]}); remove it and run snakemake "
-        "again, which trains the network anew."
+        "again, which trains the network again."
     )
 
 

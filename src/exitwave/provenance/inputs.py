@@ -52,7 +52,7 @@ def of_stores(**groups: Sequence[Path]) -> Inputs:
 
 
 def of_manifest(manifest: Path) -> Inputs:
-    """Return the entry of a shard's manifest, and the database that the catalog tells of."""
+    """Return the entry of a shard's manifest, and the database that the catalog names."""
     try:
         summary = json.loads((manifest.parent.parent / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -82,7 +82,7 @@ def joined(first: Inputs, second: Inputs) -> Inputs:
 
 
 def recorded(attributes: Mapping[str, Any]) -> Inputs:
-    """Return the inputs that the attributes of a file tell of; none in files of old versions."""
+    """Return the inputs that the attributes of a file list; none in files of old versions."""
     found: Inputs = json.loads(attributes.get("inputs", "{}"))
     return found
 

@@ -102,12 +102,12 @@ def recorded_attributes(path: Path) -> tuple[Path, Mapping[str, Any]]:
                 json.loads(attributes["spec"])
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise ExitwaveError(
-                    f"{folder / name} does not tell how it was made ({error}); it is damaged or of "
+                    f"{folder / name} does not say how it was made ({error}); it is damaged or of "
                     "an older version: remove it and run snakemake again."
                 ) from error
             return folder, attributes
     raise ExitwaveError(
-        f"{path} is no result that tells how it was made; give a store (.nc), or the folder of a "
+        f"{path} is no result that says how it was made; give a store (.nc), or the folder of a "
         "catalog, a network, an evaluation, an ensemble, a comparison or a study of convergence."
     )
 

@@ -3,13 +3,13 @@
 Iterative wave function reconstruction (Gerchberg and Saxton, Optik 35 (1972) 237; Allen et al.,
 Ultramicroscopy 100 (2004) 91): carry one estimate of the exit wave to the plane of every image,
 give it there the measured modulus and leave it its phase, carry it back, take the mean over the
-images, and begin again. It is what the paper's networks are held against (its Sec. 6). Arrays are
+images, and begin again. The paper's networks are compared with it (its Sec. 6). Arrays are
 indexed [y, x]; signs are those of `exitwave.imaging.transfer`.
 
 What it cannot do: an image at focus f shows a weak phase of frequency k by sin(π λ f k²) of it.
 Wavelengths of more than some 5 Å hardly change over a range of 100 Å, and come back after hundreds
 of iterations, if noise lets them come at all. `remove_low_frequencies` leaves them out of a
-comparison, as the paper does. No image tells the phase of the whole wave: it is set to 0 at the
+comparison, as the paper does. No image shows the phase of the whole wave: it is set to 0 at the
 border of the field.
 
 >>> known = known_microscope(draw, "paper")
@@ -40,11 +40,11 @@ ComplexImage = NDArray[np.complex64]
 Image = NDArray[np.float32]
 Knowledge = Literal["paper", "all"]
 
-# Power of the scattered wave per area of frequency space that is held against the noise [Å²]: that
+# Power of the scattered wave per area of frequency space that is compared with the noise [Å²]: that
 # between 0.3 and 2 1/Å of a MoS2 flake of 17 Å in a field of 25 Å. Half and twice of it give the
 # same error of the wave within a tenth.
 _SCATTERED_POWER = 3e-4
-# Least noise held against it: however high the dose, the images are not exact.
+# Least noise that it is compared with: however high the dose, the images are not exact.
 _LEAST_NOISE = 1e-3
 # The camera's response is undone as far as it is above this; below, noise would be all there is.
 _LEAST_MTF = 0.2
@@ -63,7 +63,7 @@ class Reconstruction:
         Exit wave on the images' pixels, relative to the incident wave.
     misfit : (iteration,) array
         Rms difference of the moduli of the measured and of the estimated image waves, before each
-        iteration. It levels off at the noise. Aberrations that were not told and are the same in
+        iteration. It levels off at the noise. Aberrations that were not given and are the same in
         all images do not show in it: the wave that they have changed explains the images as well.
     """
 
@@ -118,7 +118,7 @@ def reconstruct_wave(
     sampling : float
         Side of a pixel [Å].
     microscope : MicroscopeDraw
-        What is told of it, see `known_microscope`; its sampling is not used.
+        What is known of it, see `known_microscope`; its sampling is not used.
     iterations : int
         From 1.
     accelerated : bool
@@ -186,7 +186,7 @@ def _require_series(
     count = len(images)
     if count < 2:
         raise ExitwaveError(
-            f"A focal series of {count} image(s) does not tell the phase; give 2 or more."
+            f"A focal series of {count} image(s) does not determine the phase; give 2 or more."
         )
     if count != len(microscope.defocus):
         raise ExitwaveError(
@@ -212,7 +212,7 @@ def _require_series(
             )
     if size <= 2 * GUARD_PX:
         raise ExitwaveError(
-            f"Images of {size} pixels a side are too small; give more than {2 * GUARD_PX}."
+            f"Images of {size} pixels per side are too small; give more than {2 * GUARD_PX}."
         )
     if not sampling > 0:
         raise ExitwaveError(f"A pixel of {sampling:g} Å is none; give a side above 0.")

@@ -85,7 +85,7 @@ def evaluation_section(name: str, files: EvaluationFiles, numbering: Numbering) 
         f"(A.1) {_median(summary, 'relative_error', '{:.3g}')}. "
     )
     if gain is not None:
-        text += f"Against exchanged targets the imaginary part is off by {gain:.2g} times as much."
+        text += f"With exchanged targets the imaginary part is off by {gain:.2g} times as much."
     return Section(
         title=files.label or name,
         anchor=anchor("evaluation", name),
@@ -190,8 +190,8 @@ def _peaks_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, C
 
     return Table(
         "Peaks of |Ψ − 1|, the atomic columns: medians over the samples. By chance so many would "
-        "be found if the predicted peaks were held against those of another sample (exchanged), or "
-        "if as many were strewn over the specimen.",
+        "be found if the predicted peaks were compared with those of another sample (exchanged), "
+        "or if as many were scattered at random over the specimen.",
         (
             "evaluation",
             "samples",
@@ -230,10 +230,10 @@ def _vacancies_table(
     if not rows:
         return None
     return Table(
-        "Columns of the flakes that lack atoms, vacancies and holes, told from the signal of each "
-        "column against the median of its kind in the same wave. Precision: share of the claims "
-        "that hold; recall: share of what is missing that was claimed. The same from the true "
-        "waves is the best to be had; chance: so many of the claims would hold at random.",
+        "Columns of the flakes that lack atoms, vacancies and holes, found by comparing the "
+        "signal of each column with the median of its kind in the same wave. Precision: share of "
+        "the claims that are right; recall: share of what is missing that was claimed. The same "
+        "from the true waves is the best possible; chance: share of claims right at random.",
         (
             "evaluation",
             "columns",

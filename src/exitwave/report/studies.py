@@ -60,7 +60,7 @@ def figures_chapter(config: Config, results: Path, numbering: Numbering) -> Sect
 
 
 def ensembles_table(config: Config, results: Path) -> Table | None:
-    """Return how well the disagreement of networks tells their errors."""
+    """Return how well the disagreement of networks predicts their errors."""
     rows = []
     for name, entry in config.ensembles.items():
         summary = read_json(results / layout.ensemble(name) / "summary.json")
@@ -88,7 +88,7 @@ def ensembles_table(config: Config, results: Path) -> Table | None:
         "Ensembles. RMSE of the complex wave of a member and of the members' mean; their "
         "disagreement; its rank correlation with the error over a specimen's pixels and over the "
         "samples; how many of a specimen's worst pixels are among those with most disagreement; "
-        "and error over disagreement, which would be smallest where errors were independent. "
+        "and error over disagreement, which would be smallest if errors were independent. "
         "Medians over the samples.",
         (
             "ensemble",
@@ -129,7 +129,7 @@ def comparisons_table(config: Config, results: Path) -> Table | None:
         return None
     return Table(
         "Networks and classical reconstruction: median RMSE of the complex wave, and of what is "
-        "left of it and of the truth without the longest wavelengths. “As in the paper” is told "
+        "left of it and of the truth without the longest wavelengths. “As in the paper” is given "
         "defocus, Cs and focal spread, but neither coma nor astigmatism.",
         ("comparison", "wave", "images", "RMSE", "RMSE, short wavelengths"),
         tuple(rows),

@@ -1,6 +1,6 @@
 """What simulating, rendering and training cost: core-hours, gigabytes, from measured rates.
 
-A rate is taken from the results at hand, where they were made by the same settings, else from
+A rate is taken from existing results, if they were made by the same settings, otherwise from
 `docs/benchmarks.md`, scaled by the numbers of points and planes. Training has no such figure: it
 depends on the processor or GPU too much, so without a measured epoch its cost is not known.
 

@@ -69,7 +69,7 @@ class RuleUse:
         return max((value for value in values if value is not None), default=None)
 
     def suggested(self) -> dict[str, int]:
-        """Return what the site file could ask for, with something to spare, where it is known."""
+        """Return what the site file could ask for, with some margin, where it is known."""
         values = {}
         if self.most_megabytes is not None:
             needed = _SPARE_MEMORY * self.most_megabytes + _SNAKEMAKE_MB
@@ -173,5 +173,5 @@ def _suggestion(rules: list[RuleUse]) -> Iterator[str]:
         if asked > 1 and use.cores_used < asked / 2:
             yield (
                 f"# {use.rule} kept {use.cores_used:.1f} of {asked:.0f} cores busy: fewer, set by "
-                "set-threads, would do, or more samples a job (fewer shards)."
+                "set-threads, would do, or more samples per job (fewer shards)."
             )

@@ -1,8 +1,8 @@
 """Say before a run what it will do, why, and what that costs.
 
-Each result holds the spec that it was made by. Compared with the specs of a configuration it tells
-which key has changed; compared with the catalog, which samples are at hand. The catalog itself is
-made anew for this, without a file, where the one at hand is not up to date.
+Each result holds the spec that it was made by. Compared with the specs of a configuration it shows
+which key has changed; compared with the catalog, which samples exist already. The catalog itself is
+made again for this, without a file, if the existing one is not up to date.
 
 >>> print(plan_table(plan(config, Path("results"))))
 """
@@ -60,7 +60,7 @@ class Step:
     why : str
         The cause.
     core_hours, gigabytes : float or None
-        By the rates of `exitwave.runs.cost`, or of the results at hand; None where nothing is
+        By the rates of `exitwave.runs.cost`, or of existing results; None where nothing is
         known.
     computed, copied : int
         Samples that are simulated, and that are taken over.
@@ -223,7 +223,7 @@ def _recorded_origin(summary: Path) -> str | None:
 
 
 def _measured_wave(folder: Path, spec: str) -> float | None:
-    """Return the median seconds of a wave in the stores at hand, where the spec is the same."""
+    """Return the median seconds of a wave in the existing stores, where the spec is the same."""
     seconds = []
     for path in folder.glob("[0-9]*.json"):
         try:

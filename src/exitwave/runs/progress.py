@@ -31,7 +31,7 @@ from exitwave.workflow import layout
 QUIET_SECONDS = 900
 """A job that has shown no sign of life for so long counts as stopped [s]."""
 
-# A training that is well speaks once an epoch.
+# A healthy training reports once per epoch.
 _QUIET_EPOCHS = 3
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
@@ -187,7 +187,7 @@ def _shard_progress(
 
 
 def _unless_done(job: JobProgress | None) -> JobProgress | None:
-    """What a finished job says does not count where its result is gone: it is to be made anew."""
+    """What a finished job says does not count if its result is gone: it has to be made again."""
     return None if job is not None and job.state == "done" else job
 
 

@@ -1,6 +1,6 @@
 """What Snakemake's own log says of a run: jobs begun, finished and failed, and their logs.
 
-Snakemake writes one file a run into ``.snakemake/log`` of its working folder. It is text for
+Snakemake writes one file per run into ``.snakemake/log`` of its working folder. It is text for
 people, so what is not understood here is passed over.
 
 >>> run = newest_run(Path(".snakemake/log"))

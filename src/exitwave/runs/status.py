@@ -43,7 +43,7 @@ _LONGEST_LINE = 200
 def watch_status(results: Path, configs: Sequence[Path] = (), seconds: float | None = None) -> None:
     """Print the status, with ``seconds`` again and again until it is interrupted.
 
-    The run's config files, ``configs``, tell how many epochs there will be.
+    The run's config files, ``configs``, say how many epochs there will be.
     """
     config = load_config(*configs) if configs else None
     while True:
@@ -67,7 +67,7 @@ def status_text(results: Path, config: Config | None = None) -> str:
     results : Path
         Folder of all results; Snakemake's working folder is the one that holds it.
     config : Config, optional
-        What is to be made: tells how many epochs there will be.
+        What is to be made: says how many epochs there will be.
     """
     moment = Moment(time.time(), newest_run(results.absolute().parent / ".snakemake/log"))
     lines = [_line("run", _run_text(moment))]

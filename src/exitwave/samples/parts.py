@@ -73,6 +73,25 @@ class Atoms:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @classmethod
+    def of(cls, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> Self:
+        """Return atoms of a flake that is no crystal, of which no column is known."""
+        return cls(
+            numbers,
+            np.zeros(len(numbers), dtype=np.int32),
+            np.full(len(numbers), -1, dtype=np.int32),
+            positions,
+        )
+
+    def chosen(self, which: NDArray[np.bool_]) -> Atoms:
+        """Return some of the atoms, by a mask (n,)."""
+        return Atoms(
+            self.numbers[which],
+            self.components[which],
+            self.columns[which],
+            self.positions[which],
+        )
+
     def moved(self, origin: NDArray[np.float64]) -> Atoms:
         """Return the same atoms as seen from another origin [Å]."""
         return Atoms(self.numbers, self.components, self.columns, self.positions - origin)

@@ -1,4 +1,4 @@
-"""Which columns of a crystal lack atoms, told from an exit wave as a user of a network would.
+"""Which columns of a crystal lack atoms, found in an exit wave as a user of a network would.
 
 The lattice is known, what is missing is not. Columns of one kind (complete, two sulphur atoms, say)
 should all be alike, so a column whose signal is much below the median of its kind lacks something.

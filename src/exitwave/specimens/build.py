@@ -12,40 +12,23 @@ the support and the exit plane lie at larger z, *below* the flake, and contamina
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import ase
 import numpy as np
-from ase import Atoms
 
 from exitwave.config import Structure
 from exitwave.errors import SpecimenError
 from exitwave.materials.material import Material
+from exitwave.samples.parts import Atoms
 from exitwave.seeds import Generators, generator
 from exitwave.specimens.contamination import build_contamination, contamination_height
 from exitwave.specimens.crystals import crystal_piece, draw_count
 from exitwave.specimens.flakes import Floats, Integers, Piece, stack_layers
 from exitwave.specimens.supports import SUPPORTS
 
-# What `Specimen.components` says of an atom; files call it ``atom_layer``.
+# What `Atoms.components` says of an atom; files call it ``atom_layer``.
 FLAKE, SUPPORT, CONTAMINATION = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Vacancies:
-    """Atoms that were taken out of the crystals, singly or with their whole column.
-
-    Attributes
-    ----------
-    numbers, components, columns : (n,) arrays
-        As those of a `Specimen`.
-    positions : (n, 3) array
-        Where they would be, in the frame of the specimen, without position noise [Å].
-    """
-
-    numbers: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    components: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    positions: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 @dataclass(frozen=True)
@@ -54,33 +37,39 @@ class Specimen:
 
     Attributes
     ----------
-    numbers : (n,) array
-        Atomic numbers.
-    positions : (n, 3) array
-        x and y from the corner of the box, z along the beam from the highest atom [Å].
-    components : (n,) array
-        0 for the flake, 1 for the support, 2 for contamination.
+    atoms : Atoms
+        x and y from the corner of the box, z along the beam from the highest atom [Å]. Columns are
+        numbered before the tilt and by the whole crystal, so that those of missing atoms count.
     box : float
         Side of the square box [Å].
     tilt : float
         Angle of the tilt [degree].
     tilt_axis : float
         Direction of the tilt's axis, from x towards y [degree].
-    columns : (n,) array
-        Number of the crystal's column that an atom belongs to; -1 outside crystals. Columns are
-        told before the tilt and by the whole crystal, so that those of missing atoms count.
-    vacancies : Vacancies
-        The atoms that were taken out.
+    vacancies : Atoms
+        Atoms that were taken out of the crystals, singly or with their whole column: where they
+        would be, without position noise.
     """
 
-    numbers: Integers
-    positions: Floats
-    components: Integers
+    atoms: Atoms
     box: float
-    tilt: float
-    tilt_axis: float
-    columns: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    vacancies: Vacancies = field(default_factory=Vacancies)
+    tilt: float = 0.0
+    tilt_axis: float = 0.0
+    vacancies: Atoms = field(default_factory=Atoms)
+
+    def at(self, positions: Floats) -> Specimen:
+        """Return the specimen with its atoms at other positions (n, 3) [Å]."""
+        return replace(self, atoms=replace(self.atoms, positions=positions))
+
+    @property
+    def numbers(self) -> Integers:
+        """Atomic numbers (n,)."""
+        return self.atoms.numbers
+
+    @property
+    def positions(self) -> Floats:
+        """Positions (n, 3) [Å]."""
+        return self.atoms.positions
 
     @property
     def thickness(self) -> float:
@@ -120,16 +109,13 @@ def build_specimen(
     positions[:, :2] += structure.box_angstrom / 2
     positions[:, 2] -= positions[present, 2].min()
     _require_inside(positions[present], structure, material)
-    missing = ~present
+    everything = Atoms(numbers, components, columns, positions)
     return Specimen(
-        numbers[present],
-        positions[present],
-        components[present],
+        everything.chosen(present),
         structure.box_angstrom,
         tilt,
         tilt_axis,
-        columns[present],
-        Vacancies(numbers[missing], components[missing], columns[missing], positions[missing]),
+        everything.chosen(~present),
     )
 
 
@@ -144,7 +130,7 @@ def _joined_columns(pieces: list[Piece]) -> Integers:
 
 
 def _pieces(material: Material, structure: Structure, draws: Generators) -> dict[int, Piece]:
-    """The parts of a specimen about the origin, before noise and tilt, by `Specimen.components`."""
+    """The parts of a specimen about the origin, before noise and tilt, by `Atoms.components`."""
     crystal = _stack(material, structure, draws)
     flake_height = float(np.ptp(crystal.positions[:, 2]))
     support = SUPPORTS[structure.support] if structure.support != "none" else None
@@ -172,7 +158,7 @@ def _pieces(material: Material, structure: Structure, draws: Generators) -> dict
     return pieces
 
 
-def _stack(material: Material, structure: Structure, draws: Generators) -> Atoms:
+def _stack(material: Material, structure: Structure, draws: Generators) -> ase.Atoms:
     """The unit cell of the drawn number of layers of a material."""
     layer = material.atoms()
     count = draw_count(structure.layers, draws("layers"))

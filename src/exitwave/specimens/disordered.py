@@ -1,6 +1,6 @@
 """Matter without a lattice: amorphous carbon, and hydrocarbons on a surface.
 
-Atoms join one by one a random atom that is there, at the length of a bond, or start anew anywhere.
+Atoms join one by one a random earlier atom, at the length of a bond, or start at a random place.
 No atom lies between the first and the second shell of another one, which is what diffraction shows
 of amorphous carbon (J. Robertson, Mater. Sci. Eng. R 37 (2002) 129, Sec. 3). The mean number of
 neighbours, 2 to 2.5, stays below the 3 to 4 of the real network: no bond is ever closed on purpose.

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from exitwave.errors import SpecimenError
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Integers = NDArray[np.integer]
 
 
 @dataclass(frozen=True)

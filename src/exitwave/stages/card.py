@@ -142,7 +142,7 @@ def _files(results: Path, stores: Sequence[Path], epochs: Sequence[Path]) -> lis
     return [
         *lines,
         "",
-        "NetCDF-4; every variable tells its unit, every sample has a checksum (`exitwave check`). "
+        "NetCDF-4; every variable has its unit, every sample has a checksum (`exitwave check`). "
         "Atoms and missing atoms are ragged arrays: those of a sample follow those of the one "
         "before, as many as `atom_count` and `vacancy_count` say.",
     ]

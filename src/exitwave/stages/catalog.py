@@ -3,11 +3,11 @@
 The folder of a catalog holds
 
 ========================  ==========================================================
-``materials.csv``         one row a material that was taken, with its row and label
-``samples.csv``           one row a sample: material, index, side of the split, shard
-``rejected.csv``          one row a database row that was selected but not accepted
+``materials.csv``         one row per material that was taken, with its row and label
+``samples.csv``           one row per sample: material, index, side of the split, shard
+``rejected.csv``          one row per database row that was selected but not accepted
 ``summary.json``          counts, spec, provenance, checksum of the database
-``shards/{shard}.json``   one manifest a shard that has samples: all that its job needs
+``shards/{shard}.json``   one manifest per shard that has samples: all that its job needs
 ========================  ==========================================================
 
 What is taken, and where it goes, is decided in `exitwave.materials.selection`: a material that is

@@ -3,13 +3,13 @@
 The network gets a few images of each series, at even distances. Of some samples, chosen along the
 network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in three ways:
 
-| name | images | told of the microscope |
+| name | images | given of the microscope |
 |---|---|---|
 | ``classical_paper`` | all | defocus, Cs and focal spread only, as in the paper |
 | ``classical_all`` | all | everything |
 | ``classical_few`` | the network's | everything |
 
-The last two are as strong as we can make them (accelerated iterations); the network is told
+The last two are as strong as we can make them (accelerated iterations); the network is given
 nothing. Classical waves are smeared as the truth is. Every wave is compared with the truth, and
 both once more without their long wavelengths, which classical reconstruction loses.
 

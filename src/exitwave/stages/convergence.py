@@ -40,6 +40,7 @@ from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.multislice.convergence_study import Settings, Study, read_study, variations
 from exitwave.multislice.exit_wave import exit_wave, grid_points, slice_thicknesses
 from exitwave.provenance import attributes as provenance
+from exitwave.samples.parts import Atoms
 from exitwave.scoring.metrics import wave_error
 from exitwave.specimens.build import Specimen, build_specimen
 from exitwave.tasks.parallel import map_tasks
@@ -101,7 +102,7 @@ def calculate(task: Calculation) -> Calculated:
 @functools.cache
 def _warm_up(device: Literal["cpu", "gpu"]) -> None:
     """Let abTEM import and compile what it needs before a time is taken."""
-    atom = Specimen(np.array([6]), np.array([[2.0, 2.0, 0.0]]), np.array([0]), 4.0, 0.0, 0.0)
+    atom = Specimen(Atoms.of(np.array([6]), np.array([[2.0, 2.0, 0.0]])), box=4.0)
     for projection in ("finite", "infinite"):
         settings = Multislice.model_validate({"projection": projection, "sampling_angstrom": 0.2})
         exit_wave(atom, settings, device)
@@ -161,8 +162,8 @@ def _subjects(study: Study) -> list[Subject]:
             materials.setdefault(material.identifier, material)
     if len(materials) > MOST_MATERIALS:
         raise ExitwaveError(
-            f"convergence.materials match {len(materials)} materials, but a figure can tell "
-            f"{MOST_MATERIALS} apart; narrow the selection of an entry or give it a limit."
+            f"convergence.materials match {len(materials)} materials, but a figure can show "
+            f"at most {MOST_MATERIALS}; narrow the selection of an entry or give it a limit."
         )
     return [
         Subject(material, index, build_specimen(material, study.structure, study.seed, NAME, index))

@@ -72,7 +72,7 @@ def write_crate(configuration: str, output: Path, checkout: Path) -> None:
     Raises
     ------
     ExitwaveError
-        Where there are no results, or one of them does not tell how it was made.
+        Where there are no results, or one of them does not say how it was made.
     """
     if output.name != METADATA:
         raise ExitwaveError(

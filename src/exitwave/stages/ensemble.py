@@ -4,7 +4,7 @@ The ensemble's wave is the members' mean, the disagreement s at a pixel their st
 (n - 1 in the denominator, so s = |a - b| / √2 of two). If the n members' errors were independent
 and of rms σ, s would be σ in the root mean square, so that a member were off by s and the mean by
 s / √n; what all of them get wrong alike does not show. That holds on the average over pixels, which
-``error_over_disagreement`` tells. Bins of s follow the lines only where σ varies by more than s
+``error_over_disagreement`` shows. Bins of s follow the lines only where σ varies by more than s
 scatters about it: of two members, many pixels have a small s by chance and a usual error.
 
 Writes into the folder of the ensemble:
@@ -13,7 +13,7 @@ Writes into the folder of the ensemble:
 |---|---|
 | ``samples.csv`` | one row per sample: identity, errors of mean and members, disagreement, peaks |
 | ``calibration.csv`` | disagreement, error of mean and members, of all samples' pixels, in bins |
-| ``summary.json`` | how well disagreement tells errors, gain of the mean, provenance |
+| ``summary.json`` | how well disagreement predicts errors, gain of the mean, provenance |
 | ``examples.npz`` | telling samples, see `exitwave.scoring.examples` |
 
 >>> judge_ensemble(spec, [Path("results/networks/a"), Path("results/networks/b")], epochs, folder)

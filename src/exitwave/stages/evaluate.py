@@ -198,7 +198,7 @@ def _peak_scores(
 
 
 def _vacancy_scores(wave: Wave, sample: EpochSample) -> dict[str, int]:
-    """Columns that lack atoms, told from the prediction and, as the best possible, the truth."""
+    """Columns that lack atoms, found from the prediction and, as the best possible, the truth."""
     sites, sampling = column_sites(sample.atoms, sample.vacancies), sample.sampling
     ours = count_vacancies(sites, deficient_columns(wave, sites, sampling))
     best = count_vacancies(sites, deficient_columns(sample.wave, sites, sampling))

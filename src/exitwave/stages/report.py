@@ -221,7 +221,7 @@ def _results(
         "results",
         paragraphs=(
             "An error means little by itself, since most of a picture is vacuum, which is easy. "
-            "So each network stands beside other guesses: the same predictions held against the "
+            "So each network stands beside other guesses: the same predictions compared with the "
             "exit waves of other samples (exchanged targets, the paper's null hypothesis), an "
             "empty picture (vacuum), and the true wave folded with Gaussians, which knows every "
             "specimen but not its fine detail. A multiple above 1 means that the network is the "

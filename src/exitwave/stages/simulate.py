@@ -42,7 +42,7 @@ from exitwave.multislice.thermal import thermal_exit_wave
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EXIT_WAVES, ExitWaveSample
-from exitwave.samples.parts import Atoms, Identity
+from exitwave.samples.parts import Identity
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
 from exitwave.tasks.parallel import map_tasks, prefetch
@@ -90,7 +90,6 @@ def simulate_sample(task: Simulation) -> Simulated:
     wave = thermal_exit_wave(
         specimen, settings, lambda number: draws("phonons", number), task.device
     )
-    missing = specimen.vacancies
     sample = ExitWaveSample(
         exit_wave=np.stack([wave.real, wave.imag], axis=-1),
         identity=Identity(
@@ -106,8 +105,8 @@ def simulate_sample(task: Simulation) -> Simulated:
         tilt_axis=specimen.tilt_axis,
         exit_distance=task.multislice.exit_distance_angstrom,
         thickness=specimen.thickness,
-        atoms=Atoms(specimen.numbers, specimen.components, specimen.columns, specimen.positions),
-        vacancies=Atoms(missing.numbers, missing.components, missing.columns, missing.positions),
+        atoms=specimen.atoms,
+        vacancies=specimen.vacancies,
     )
     return Simulated(sample, time.perf_counter() - start)
 
@@ -140,7 +139,7 @@ def simulate_exit_waves(
     Returns
     -------
     dict
-        The summary: samples, computed, copied, failed, seconds a wave.
+        The summary: samples, computed, copied, failed, seconds per wave.
     """
     tasks = _tasks(spec, read_manifest(manifest), device)
     shard = _Shard(spec, manifest, output)
@@ -223,7 +222,7 @@ def _failure(task: Simulation, reason: str) -> dict[str, Any]:
 
 
 class _Shard:
-    """The samples of one shard, from wherever they are at hand to its store."""
+    """The samples of one shard, from wherever they are found to its store."""
 
     def __init__(self, spec: str, manifest: Path, output: Path) -> None:
         self.spec = spec
@@ -234,7 +233,7 @@ class _Shard:
         self._stored: dict[str, tuple[Path, int]] = {}
 
     def reusable(self, wanted: set[str]) -> set[str]:
-        """Return the keys among those wanted whose samples are at hand, each verified."""
+        """Return the keys among those wanted whose samples exist already, each verified."""
         # Before anything is appended to it, its end must be found.
         self._journalled.update(_journalled_keys(self.files.journal, wanted))
         for path in self.files.sources():
@@ -309,4 +308,4 @@ def _verified(path: Path, wanted: set[str]) -> Iterator[tuple[str, int, Values]]
             for place, sample in zip(places, reader.read_all(places), strict=True):
                 yield keys[place], place, sample
     except ExitwaveError as error:
-        logger.warning("%s The samples behind it are computed anew.", error)
+        logger.warning("%s The samples behind it are computed again.", error)

@@ -142,7 +142,7 @@ def _train(job: Job) -> None:
 
 
 def _new_event_file(folder: Path) -> EventsWriter:
-    """Begin the TensorBoard log anew; it would show an older one beside this one.
+    """Begin the TensorBoard log again; it would show an older one beside this one.
 
     Keras' own callback needs TensorFlow and TensorBoard, so it is of no use with JAX.
     """

@@ -57,7 +57,7 @@ def map_tasks(
     worker_jobs : int
         Slurm jobs of as many processes each that help, see `exitwave.tasks.worker_jobs`.
     already_done : int
-        Samples of the same work that were at hand; they count in the progress.
+        Samples of the same work that existed before; they count in the progress.
     """
     progress = current()
     progress.begin(title, already_done + len(tasks), already_done)
@@ -174,7 +174,7 @@ def _over_dask(
                 return future
             return None
 
-        # Two tasks a worker keep it busy while a result travels; more would only fill memory.
+        # Two tasks per worker keep it busy while a result travels; more would only fill memory.
         processes = workers * (1 + worker_jobs)
         first = [future for _ in range(2 * processes) if (future := submit()) is not None]
         completed = as_completed(first)

@@ -2,12 +2,12 @@
 
 The command line opens the `Progress` of its job; whatever counts or trains finds it by `current`,
 as it would find a logger. The file is the JSON of a `JobProgress`. It is written when the job
-begins, when it ends or fails, and about once a second between, by the process that writes the
-results. It lies beside the job's log, see `exitwave.workflow.layout.progress_file`: out of what
-Snakemake deletes, and part of no result. Nothing waits for it and nothing fails for it: where it
-cannot be written, it is not.
+begins, when it ends or fails, and about once a second in between, by the process that writes the
+results. It lies beside the job's log, see `exitwave.workflow.layout.progress_file`: outside
+what Snakemake deletes, and part of no result. Nothing waits for it and nothing fails because of it:
+if it cannot be written, it is left out.
 
-A process that is killed leaves a file that says "running"; its age tells.
+A process that is killed leaves a file that says "running"; its age shows it.
 
 >>> with Progress(path, "simulate", "mos2.000") as progress:
 ...     progress.begin("exit waves", total=60)

@@ -65,7 +65,7 @@ def own_job() -> OwnJob:
         partition, account, qos, cores, memory, left = answer.stdout.strip().split("|")
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ExitwaveError(
-            f"Slurm does not tell what job {number} was given, so no worker jobs can be submitted: "
+            f"Slurm does not say what job {number} was given, so no worker jobs can be submitted: "
             f"{' '.join(str(error).split())}."
         ) from None
     return OwnJob(partition, _named(account), _named(qos), int(cores), memory, left)
@@ -140,7 +140,7 @@ def cluster_of_jobs(
 
 
 def _in_files(security: Any, folder: Path) -> Any:
-    """Put certificates and keys that are in memory into files, whose names worker jobs are told."""
+    """Put certificates and keys that are in memory into files that are named to worker jobs."""
     from distributed import Security
 
     paths = {}

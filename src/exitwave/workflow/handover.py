@@ -67,7 +67,7 @@ def argument_text(given: str) -> str:
         # Results hold their spec: the end of the file's last line does not belong to it.
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise ExitwaveError(
             f"'{given}' names a file that cannot be read ({reason}; looked for "
             f"{path.absolute()}); give the JSON itself, or @ and the path of a file that holds it."

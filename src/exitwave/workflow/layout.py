@@ -63,7 +63,7 @@ SUMMARIES = {
     "ensembles": ENSEMBLE + "/summary.json",
     "comparisons": COMPARISON + "/summary.json",
 }
-"""What tells how a study of networks was made, by the section of the configuration."""
+"""What says how a study of networks was made, by the section of the configuration."""
 
 _WILDCARD = re.compile(r"\{(\w+)\}")
 

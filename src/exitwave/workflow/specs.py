@@ -351,10 +351,10 @@ def convergence_spec(config: Config) -> str:
     """Return the spec of the study of convergence, its boxes in the place of the common ones."""
     entry = config.convergence
     boxes = {key: getattr(entry, key) for key in type(entry).__annotations__}
-    return ConvergenceSpec(
+    # Not validated here: boxes that hold no specimen concern those alone who ask for the study.
+    return ConvergenceSpec.model_construct(
         seed=config.seed,
         convergence=entry.part(ConvergenceSettings),
-        # Not validated here: boxes that hold no specimen concern those alone who ask for the study.
         structure=config.structure.model_copy(update=boxes),
         multislice=config.multislice,
         target_smear_angstrom=config.epochs.target_smear_angstrom,

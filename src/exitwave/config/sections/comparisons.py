@@ -33,7 +33,7 @@ class Comparison(ComparisonSettings):
     dataset: Name
     """The data set whose validation samples are reconstructed."""
     label: str = ""
-    """Name in figures and reports; the key itself where empty."""
+    """Name in figures and reports; the key itself if empty."""
     paper_network_rmse: float | None = None
     """The paper's value for the network, to stand beside ours."""
     paper_classical_rmse: float | None = None

@@ -56,8 +56,8 @@ class Convergence(ConvergenceSettings):
     """Study of the multislice settings on small specimens: `snakemake convergence`."""
 
     box_angstrom: Positive = 19.2
-    """Side of the box, in the place of that of `structure` (ours; 384 points at 0.05 Å)."""
+    """Side of the box, in place of that of `structure` (ours; 384 points at 0.05 Å)."""
     flake_radius_angstrom: PositiveLimits = (5.0, 7.0)
-    """Radius of the flakes, in the place of that of `structure` (ours)."""
+    """Radius of the flakes, in place of that of `structure` (ours)."""
     support_radius_angstrom: PositiveLimits = (5.0, 7.0)
-    """Radius of the support, in the place of that of `structure` (ours)."""
+    """Radius of the support, in place of that of `structure` (ours)."""

@@ -55,7 +55,7 @@ class Dataset(Section):
     """One data set; its own values for the four sections go before the common ones."""
 
     label: str = ""
-    """Name in figures and reports; the key itself where empty."""
+    """Name in figures and reports; the key itself if empty."""
     materials: Materials = Materials()
     """Where the materials come from, and which are taken."""
     split: Annotated[SplitByElements | SplitBySamples, Field(discriminator="by")] = (
@@ -73,7 +73,7 @@ class Dataset(Section):
     epochs: Epochs = Epochs()
     """Overrides of the common `epochs`."""
     exit_waves_from: Name | None = None
-    """Another data set whose exit waves this one images anew (other microscope, other
+    """Another data set whose exit waves this one images again (other microscope, other
     epochs); it then has no materials, structure or multislice of its own."""
     paper_simulation_core_hours: float | None = None
     """The paper's time for the exit waves (Table A.2 times 24 cores), to stand beside ours."""

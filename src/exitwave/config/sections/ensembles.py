@@ -28,4 +28,4 @@ class Ensemble(EnsembleSettings):
     dataset: Name
     """The data set whose validation samples they look at."""
     label: str = ""
-    """Name in figures and reports; the key itself where empty."""
+    """Name in figures and reports; the key itself if empty."""

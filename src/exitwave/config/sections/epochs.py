@@ -17,7 +17,7 @@ class EpochSettings(Section):
     target_smear_angstrom: NonNegative = 0.15
     """Standard deviation of the Gaussian folded with the exit wave (paper, Sec. 2)."""
     max_failed_share: Share = 0.05
-    """No epoch is made where a larger share of a data set's samples failed (ours)."""
+    """No epoch is made if a larger share of a data set's samples failed (ours)."""
 
 
 class Epochs(EpochSettings):
@@ -25,7 +25,7 @@ class Epochs(EpochSettings):
 
     images: tuple[Annotated[int, Field(ge=1, le=32)], ...] = ()
     """Lengths of focal series that are rendered in any case; those that networks and evaluations
-    need always are, and 3 where nothing asks for any."""
+    need always are, and 3 if nothing asks for any."""
     training_epochs: Annotated[int, Field(ge=1)] = 10
     """Epochs of images made of the training samples (paper)."""
     validation_epochs: Annotated[int, Field(ge=1)] = 1

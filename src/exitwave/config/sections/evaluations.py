@@ -17,7 +17,7 @@ class EvaluationSettings(Section):
     blurs_angstrom: tuple[Positive, ...] = (0.3, 0.6, 1.0)
     """Widths of the blurred truths that serve as baselines (ours)."""
     peak_distance_angstrom: Positive = 0.5
-    """A true peak is found where a predicted one lies within this (ours)."""
+    """A true peak is found if a predicted one lies within this (ours)."""
     peak_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Peaks of |Psi - 1| count from this share of the sample's highest true peak (ours)."""
 
@@ -30,7 +30,7 @@ class Evaluation(EvaluationSettings):
     dataset: Name
     """The data set; need not be the one it was trained on."""
     label: str = ""
-    """Name in figures and reports; the key itself where empty."""
+    """Name in figures and reports; the key itself if empty."""
     paper_rmse: float | None = None
     """The paper's RMSE of its median sample, to stand beside ours."""
     paper_largest_displacement_pm: float | None = None

@@ -73,6 +73,6 @@ class Figure(FigureSettings):
     """A figure of the report, drawn into a folder of its own."""
 
     title: str = ""
-    """Title in the report; the key itself where empty."""
+    """Title in the report; the key itself if empty."""
     paper: str = ""
     """Which figure of the paper it is, such as `Fig. 4`; empty for none."""

@@ -51,9 +51,9 @@ class Microscope(Section):
     mtf_frequency_unit: Literal["nyquist", "per_angstrom", "cycles_per_pixel"] = "nyquist"
     """Unit of k in the MTF (ours). With `nyquist` negative values are set to 0."""
     mtf_file: Annotated[str | None, Field(exclude=True)] = None
-    """Text file of two columns with a measured MTF that takes the place of the formula: spatial
+    """Text file of two columns with a measured MTF that replaces the formula: spatial
     frequency in units of the Nyquist frequency, from 0 to 1 or more, and MTF, from 1 on. It is
-    interpolated linearly; beyond its last frequency the last value holds (ours)."""
+    interpolated linearly; beyond its last frequency the last value is used (ours)."""
     mtf_curve: Annotated[MtfCurve, AfterValidator(check_mtf_curve)] | None = None
     """The points of a measured MTF, `[[0, 1], ..., [1, 0.3]]`, in place of a file (ours)."""
     padding_tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-3

@@ -41,7 +41,7 @@ class Multislice(Section):
     """Debye temperatures of single elements by symbol, such as `{Mo: 450}`; for frozen phonons
     only (ours)."""
     debye_mass_dalton: Positive = 32.06
-    """Atomic mass in Eq. (1), used for all atoms where potentials are smeared (paper:
+    """Atomic mass in Eq. (1), used for all atoms if potentials are smeared (paper:
     sulphur)."""
     exit_distance_angstrom: Positive = 3.0
     """Distance of the exit plane below the lowest atom (ours; paper: a few Å)."""

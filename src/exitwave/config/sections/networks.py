@@ -41,7 +41,7 @@ class NetworkSettings(Section):
     target_scale: Positive = 1.0
     """The network's last layer gives (Re - 1, Im) times this."""
     augment: bool = False
-    """Flip and turn each sample by quarter turns, drawn anew in each epoch (ours)."""
+    """Flip and turn each sample by quarter turns, drawn again in each epoch (ours)."""
     optimizer: Literal["rmsprop", "adam", "amsgrad"] = "rmsprop"
     """Training algorithm (paper: RMSprop)."""
     learning_rate: Positive = 5e-4
@@ -68,4 +68,4 @@ class Network(NetworkSettings):
     dataset: Name
     """Data set it is trained on."""
     label: str = ""
-    """Name in figures and reports; the key itself where empty."""
+    """Name in figures and reports; the key itself if empty."""

@@ -50,7 +50,7 @@ class Structure(Section):
     """Distance between the facing atoms of two layers: 2.9 to 3.4 across most van der Waals
     gaps (ours)."""
     layer_registry: Literal["random", "aa"] = "random"
-    """Each further layer is shifted at random in the plane, or lies atom upon atom (ours; the
+    """Each further layer is shifted at random in the plane, or lies atom on atom (ours; the
     databases know single layers only)."""
     vacancy_share: Share = 0.05
     """Share of the atoms that are removed one by one (paper)."""
@@ -73,7 +73,7 @@ class Structure(Section):
     support_gap_angstrom: PositiveLimits = (3.3, 7.0)
     """Distance between the support and the lowest atom of the flake (paper)."""
     support_rotations_degrees: tuple[float | Literal["random"], ...] = (0.0, 15.0, 30.0, "random")
-    """Rotation of the support's lattice against the flake's, drawn from this list with
+    """Rotation of the support's lattice relative to the flake's, drawn from this list with
     equal chances (paper)."""
     support_layers: Counts = (2, 4)
     """Number of layers of graphite, drawn between these two (ours)."""

@@ -77,7 +77,7 @@ def _plot_histograms(samples: pd.DataFrame, output: Path) -> None:
     )
     text = (
         f"Root mean square errors of the reconstructed exit waves of {len(samples)} samples. "
-        "For comparison: the predictions held against the exit waves of other samples (exchanged "
+        "For comparison: the predictions paired with the exit waves of other samples (exchanged "
         "target, the paper's null baseline), an empty image (vacuum), and the true waves folded "
         "with Gaussians of the given standard deviations. Triangles mark the medians, for the "
         f"network {medians}. The axis is logarithmic."

@@ -64,16 +64,16 @@ def draw(order: Order, output: Path) -> None:
     text = (
         "Root mean square error of the mean of the networks' waves against their "
         "disagreement. (a) Pixels of all samples, in bins of about equal numbers of pixels; "
-        "dashed, the error of a single network; diamond, all pixels together. (b) One point a "
+        "dashed, the error of a single network; diamond, all pixels together. (b) One point per "
         "sample. If the errors of the networks were independent, a single one would be off by "
         "the disagreement (thin line, 1:1) and the mean of n by 1/√n of it (broken lines). A "
-        "diamond above its line tells of errors that the networks have in common, which no "
+        "diamond above its line shows errors that the networks have in common, which no "
         "disagreement shows. The curves of few networks lie above the lines at small "
         "disagreement in any case, since two that err may agree by chance. "
         f"{'; '.join(described)}."
     )
     caption = Caption(
-        "Does disagreement tell errors?", text, "Error of the mean against disagreement."
+        "Does disagreement predict errors?", text, "Error of the mean against disagreement."
     )
     save_figure(figure, output, "calibration", caption)
 

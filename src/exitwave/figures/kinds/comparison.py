@@ -142,16 +142,16 @@ def _example_caption(example: ComparisonExample) -> Caption:
         f"Specimen {row['sample_index']} of {formula}; {example.percentile:g} % of the samples are "
         f"worse for the network. (a, b) The first and the last of {frames} images. (c) The "
         "network's wave from the first, the last and images between at even distances. (d) The "
-        f"truth. (e) Classical reconstruction from all {frames} images, told defocus, Cs and focal "
-        "spread but neither coma nor astigmatism. (f) The truth without its longest wavelengths, "
-        "which (e) cannot hold. (g) Classical reconstruction that is told everything. Upper row: "
-        "real part; lower row: imaginary part. The RMSE of the complex wave is "
+        f"truth. (e) Classical reconstruction from all {frames} images, given defocus, Cs and "
+        "focal spread but neither coma nor astigmatism. (f) The truth without its longest "
+        "wavelengths, which (e) cannot contain. (g) Classical reconstruction given all parameters. "
+        "Upper row: real part; lower row: imaginary part. The RMSE of the complex wave is "
         f"{row['network_rmse']:.4f} for (c) against (d), {row['classical_paper_rmse']:.4f} for (e) "
         f"against (d), {row['classical_paper_high_pass_rmse']:.4f} for (e), filtered alike, "
         f"against (f) (the network, so filtered: {row['network_high_pass_rmse']:.4f}), "
         f"{row['classical_all_rmse']:.4f} for (g) against (d), and "
-        f"{row['classical_few_rmse']:.4f} where the classical reconstruction is told everything "
-        "but gets the network's images alone."
+        f"{row['classical_few_rmse']:.4f} if the classical reconstruction is given all "
+        "parameters but only the network's images."
     )
     return Caption(
         f"Network and classical reconstruction, {formula}",
@@ -183,9 +183,9 @@ def _plot_errors(rows: pd.DataFrame, output: Path) -> None:
         "Errors of network and classical reconstruction",
         f"Errors of {len(rows)} samples, chosen along the network's ranking, in its order from "
         "top to bottom of each row of points; bars mark the medians. (a) All wavelengths. (b) "
-        "Truth and waves without their longest wavelengths. “As in the paper” is told defocus, "
-        "Cs and focal spread; “all known” is told everything; “the network's images” likewise, "
-        f"but gets no more images than the network. Medians (filtered): {medians}.",
+        "Truth and waves without their longest wavelengths. “As in the paper” is given "
+        "defocus, Cs and focal spread; “all known” all parameters; “the network's images” "
+        f"likewise, but no more images than the network. Medians (filtered): {medians}.",
         "Errors of the network and of three classical reconstructions.",
     )
     save_figure(figure, output, "errors", caption)

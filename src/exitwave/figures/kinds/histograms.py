@@ -21,7 +21,7 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2
 
 
 def draw(order: Order, output: Path) -> None:
-    """Draw ``comparison``, one curve an evaluation."""
+    """Draw ``comparison``, one curve per evaluation."""
     samples = [(source.label, read_samples(source.path)) for source in order.sources]
     figure = new_figure(10.4, 3.6)
     both = two_axes(figure)
@@ -40,8 +40,8 @@ def draw(order: Order, output: Path) -> None:
     both[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.6)
     caption = Caption(
         "Errors of all evaluations",
-        "Root mean square errors of the reconstructed exit waves, one curve an evaluation. "
-        "The dotted curve holds the predictions of all of them against the exit waves of other "
+        "Root mean square errors of the reconstructed exit waves, one curve per evaluation. "
+        "The dotted curve pairs the predictions of all of them with the exit waves of other "
         "samples, the paper's null baseline. Triangles mark the medians. The axis is "
         "logarithmic.",
         "Histograms of the errors of all evaluations.",

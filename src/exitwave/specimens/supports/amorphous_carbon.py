@@ -9,7 +9,7 @@ from exitwave.seeds import Generators
 from exitwave.specimens.disordered import carbon_count, carbon_network
 from exitwave.specimens.flakes import Piece, disordered_piece, draw_outline, random_shift
 
-_NEW_SHARE = 0.1  # of the trials that start anew, see `carbon_network`
+_NEW_SHARE = 0.1  # of the trials that start elsewhere, see `carbon_network`
 
 
 def height(structure: Structure, draws: Generators) -> float:

@@ -1,12 +1,11 @@
-"""What is counted and not timed: Fourier transforms, bytes, files, tasks, samples in memory.
+"""What is counted and not timed in jobs: bytes, files, tasks, samples in memory, open stores.
 
-Each number follows from what an algorithm needs, so that one more transform of a wave or one more
-copy of a sample is found at once, and on any machine.
+Each number follows from what an algorithm needs, so one more transform of a wave or one more copy
+of a sample is found at once, and on any machine.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import subprocess
@@ -23,30 +22,18 @@ import distributed
 import netCDF4
 import numpy as np
 import pytest
-import scipy.fft
 import yaml
 from numpy.typing import NDArray
 from small_dataset import RAW, configuration, make_catalog, make_exit_waves
-from transform_counter import Transform, count_transforms, points
 
-from exitwave.config import Config, Multislice
+from exitwave.config import Config
 from exitwave.files.journal import Journal
 from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
 from exitwave.files.writer import StoreWriter
-from exitwave.imaging import focal_series as imaging
-from exitwave.imaging.detector import detector_window
-from exitwave.imaging.focal_series import render_series
-from exitwave.imaging.focal_spread import Modes
-from exitwave.imaging.grids import Band, Grid, choose_grid
-from exitwave.imaging.microscope import FocalSpreadModel, MicroscopeDraw
-from exitwave.multislice import fourier as fourier_multislice
-from exitwave.multislice.exit_wave import exit_wave, smearing_width
-from exitwave.multislice.thermal import thermal_exit_wave
 from exitwave.provenance import attributes as provenance
 from exitwave.runs.plan import plan
 from exitwave.samples import EPOCH
-from exitwave.specimens.build import Specimen
 from exitwave.stages import render, simulate
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.tasks import parallel
@@ -56,312 +43,6 @@ from exitwave.workflow import layout, specs
 STEP = 0.4
 SAMPLES = 10
 WAVE_BYTES = 8 * 64**2
-
-
-# Exit waves.
-
-
-def fourier(**keys: Any) -> Multislice:
-    return Multislice(method="fourier", slice_thickness_angstrom=STEP, **keys)
-
-
-def specimen(numbers: list[int], positions: NDArray[np.float64], box: float) -> Specimen:
-    layers = np.zeros(len(numbers), dtype=np.int64)
-    return Specimen(np.array(numbers), positions, layers, box, 0.0, 0.0)
-
-
-def column(atoms: int, box: float = 12.0) -> Specimen:
-    """Molybdenum atoms above each other, one on each plane and beside the points of the grid.
-
-    Such an atom acts on its own plane and on both neighbours, so there are `atoms` + 2 planes.
-    """
-    depths = STEP * np.arange(atoms)
-    places = np.column_stack([np.full(atoms, 6.01), np.full(atoms, 6.02), depths])
-    return specimen([42] * atoms, places, box)
-
-
-def lines(transforms: list[Transform], axis: int, name: str | None = None) -> int:
-    """Return how many lines along an axis are transformed, of all transforms or of one."""
-    return sum(
-        transform.count
-        for transform in transforms
-        if transform.axes == (axis,) and name in (None, transform.name)
-    )
-
-
-@pytest.mark.parametrize("atoms", [1, 3, 8])
-@pytest.mark.parametrize(("sampling", "size"), [(0.05, 240), (0.066, 192)])
-def test_a_plane_takes_two_transforms_of_the_wave_and_one_of_the_potential(
-    monkeypatch: pytest.MonkeyPatch, atoms: int, sampling: float, size: int
-) -> None:
-    """Where every row counts: of the wave's two, and of the potential's, all are of full size."""
-    monkeypatch.setattr(fourier_multislice, "_NEGLIGIBLE_SHIFT", -1.0)
-    transforms = count_transforms(monkeypatch)
-    stored = len(exit_wave(column(atoms), fourier(sampling_angstrom=sampling)))
-    planes = atoms + 2
-    # The wave is kept to two thirds of Nyquist's frequency. Of the potential, which is real, half
-    # is kept, to there or to where vibration damps it to a tenth.
-    damped = math.sqrt(math.log(10) / 2) / (math.pi * smearing_width(fourier())) * 12.0
-    highest = (size - 1) // 3
-    wave, potential = 2 * highest + 1, max(highest, math.ceil(damped)) + 1
-    blocks = math.ceil(size / 32)
-    assert Counter((one.name, one.axes) for one in transforms) == {
-        # Of the incident wave there is none along y; one line tells how far molybdenum reaches.
-        ("ifft", (0,)): planes + (planes - 1) + 1,
-        ("fft", (0,)): planes,
-        ("irfft", (1,)): planes * blocks,
-        ("ifft", (1,)): planes * blocks,
-        ("fft", (1,)): planes * blocks,
-        ("ifft2", (0, 1)): 1,
-    }
-    assert lines(transforms, 0, "ifft") == planes * potential + (planes - 1) * wave + 1
-    assert lines(transforms, 0, "fft") == planes * wave
-    for name in ("irfft", "ifft", "fft"):
-        assert lines(transforms, 1, name) == planes * size
-    along_y = planes * potential + (2 * planes - 1) * wave + 1
-    assert points(transforms) == size * (along_y + 2.5 * planes * size) + 2 * stored**2
-
-
-def test_rows_and_planes_without_atoms_take_no_transform(monkeypatch: pytest.MonkeyPatch) -> None:
-    transforms = count_transforms(monkeypatch)
-    places = np.array([[5.0, 2.0, 0.0], [7.0, 10.0, 4.0]])
-    exit_wave(specimen([42, 16], places, 12.0), fourier())
-    # Three planes about each of the two atoms, and none in the gap.
-    assert lines(transforms, 0, "fft") == 6 * 159
-    # Molybdenum acts on a little more than half of the rows, sulphur on less.
-    assert 0.3 < lines(transforms, 1, "fft") / (6 * 240) < 0.5
-
-
-def test_a_wider_box_takes_no_more_transforms_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    transforms = count_transforms(monkeypatch)
-    rows = []
-    for box in (12.0, 24.0):
-        transforms.clear()
-        exit_wave(column(1, box), fourier())
-        rows.append(lines(transforms, 1))
-    assert rows[1] <= 1.02 * rows[0]
-
-
-def test_each_configuration_of_frozen_phonons_takes_one_wave(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    transforms = count_transforms(monkeypatch)
-    settings = fourier(thermal="frozen_phonons", frozen_phonon_configurations=3)
-    thermal_exit_wave(column(1), settings, np.random.default_rng)
-    assert Counter(one.name for one in transforms)["ifft2"] == 3
-
-
-def factors_up_to(number: int, largest: int) -> bool:
-    """Say whether a number has no prime factor above the largest."""
-    for factor in range(2, largest + 1):
-        while number % factor == 0:
-            number //= factor
-    return number == 1
-
-
-def next_even_and_fast(least: int) -> int:
-    even = range(least + least % 2, 2 * least, 2)
-    return next(number for number in even if factors_up_to(number, 5))
-
-
-@pytest.mark.parametrize(
-    ("box", "sampling", "size"), [(9.97, 0.05, 200), (12.05, 0.05, 250), (7.3, 0.0667, 120)]
-)
-def test_a_wave_has_the_next_fast_number_of_points(
-    monkeypatch: pytest.MonkeyPatch, box: float, sampling: float, size: int
-) -> None:
-    transforms = count_transforms(monkeypatch)
-    exit_wave(column(1, box), fourier(sampling_angstrom=sampling))
-    assert size == next_even_and_fast(math.ceil(box / sampling))
-    assert {one.shape for one in transforms if len(one.axes) == 1} == {(size,)}
-    stored = next_even_and_fast(math.ceil(2 * fourier().max_frequency_per_angstrom * box))
-    assert {one.shape for one in transforms if len(one.axes) == 2} == {(stored, stored)}
-
-
-# Images.
-
-WAVE_POINTS, WAVE_SAMPLING, IMAGE_PX = 64, 0.2, 32
-
-# How often so many transforms at once, of such a size, are asked for by a name.
-Summary = Counter[tuple[str, int, tuple[int, ...]]]
-
-
-def few_atoms() -> NDArray[np.complex64]:
-    rng = np.random.default_rng(1)
-    x = WAVE_SAMPLING * np.arange(WAVE_POINTS)
-    phase = np.zeros((WAVE_POINTS, WAVE_POINTS), dtype=np.complex64)
-    for row, place in rng.uniform(4, 9, (6, 2)):
-        phase += 0.6 * np.exp(-((x - place) ** 2 + (x[:, np.newaxis] - row) ** 2) / 0.045)
-    wave: NDArray[np.complex64] = np.exp(1j * phase)
-    return wave
-
-
-def microscope(images: int, model: FocalSpreadModel, sampling: float) -> MicroscopeDraw:
-    """With one defocus for all images, so that a longer series needs no wider box."""
-    return MicroscopeDraw(
-        dose=1e3,
-        defocus=(80.0,) * images,
-        spherical_aberration=1e3,
-        astigmatism=10.0,
-        astigmatism_angle=1.0,
-        coma=100.0,
-        coma_angle=2.0,
-        focal_spread=10.0,
-        blur=0.5,
-        sampling=sampling,
-        mtf_c1=0.1,
-        mtf_c2=0.4,
-        mtf_c3=2.6,
-        energy_kev=50.0,
-        mtf_frequency_unit="nyquist",
-        focal_spread_model=model,
-    )
-
-
-@dataclass
-class Rendered:
-    """What a series was rendered with, and by which transforms."""
-
-    grid: Grid
-    band: Band
-    modes: Modes | None
-    transforms: list[Transform]
-
-    @property
-    def summary(self) -> Summary:
-        return Counter((one.name, one.count, one.shape) for one in self.transforms)
-
-
-@pytest.fixture
-def rendered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rendered]:
-    transforms = count_transforms(monkeypatch)
-    chosen: dict[str, Any] = {}
-
-    def remember(name: str) -> None:
-        choose = getattr(imaging, name)
-
-        def choose_and_remember(*arguments: Any, **keys: Any) -> Any:
-            chosen[name] = choose(*arguments, **keys)
-            return chosen[name]
-
-        monkeypatch.setattr(imaging, name, choose_and_remember)
-
-    for name in ("choose_grid", "choose_band", "choose_modes"):
-        remember(name)
-
-    def render(images: int, model: FocalSpreadModel, sampling: float) -> Rendered:
-        transforms.clear()
-        draw, rng = microscope(images, model, sampling), np.random.default_rng(2)
-        render_series(few_atoms(), WAVE_SAMPLING, draw, IMAGE_PX, 0.15, 1e-3, rng)
-        return Rendered(
-            chosen["choose_grid"], chosen["choose_band"], chosen["choose_modes"], list(transforms)
-        )
-
-    return render
-
-
-def of_the_series(series: Rendered) -> Summary:
-    """The transforms that do not depend on the number of images: of the wave and of the target."""
-    wave, image = series.grid.wave_points, series.grid.image_points
-    order = transferred_order(series)
-    return Counter(
-        [
-            # Its power decides about box, band and modes.
-            ("fft2", 1, (WAVE_POINTS, WAVE_POINTS)),
-            # Padded along x, where the wave is not zero; along y, of the frequencies that are kept.
-            ("fft", WAVE_POINTS, (wave,)),
-            ("fft", 2 * order + 1, (wave,)),
-            # The target, one axis after the other.
-            ("fft", WAVE_POINTS, (wave,)),
-            ("ifft", WAVE_POINTS, (image,)),
-            ("fft", IMAGE_PX, (wave,)),
-            ("ifft", IMAGE_PX, (image,)),
-        ]
-    )
-
-
-def transferred_order(series: Rendered) -> int:
-    """Return the highest order of the wave's frequencies that is transformed."""
-    grid, fine = series.grid, series.band.oversampling * series.grid.image_points
-    kept = series.band.limit * grid.period
-    return math.ceil(min(kept, (grid.wave_points - 1) // 2, (fine - 1) // 2))
-
-
-def of_an_image(series: Rendered) -> Summary:
-    """The transforms of one image: a wave, or one for each mode and the envelope, and the camera's.
-
-    The fine intensity of an oversampled image is decimated along one axis after the other.
-    """
-    window, image = detector_window(IMAGE_PX).size, series.grid.image_points
-    fine = series.band.oversampling * image
-    shown = window if series.band.oversampling == 1 else fine
-    waves = 1 if series.modes is None else 1 + len(series.modes.tables)
-    back = [("ifft", 2 * transferred_order(series) + 1, (fine,)), ("ifft", shown, (fine,))]
-    decimation = [
-        (name, rows, (size,))
-        for rows in (fine, window)
-        for name, size in (("rfft", fine), ("irfft", image))
-    ]
-    camera = [(name, 1, (window, window)) for name in ("rfft2", "irfft2")]
-    return Counter([*(waves * back), *(decimation if shown == fine else []), *camera])
-
-
-@pytest.mark.parametrize("images", [1, 3])
-@pytest.mark.parametrize(
-    ("model", "sampling", "oversampling"),
-    [
-        ("quasi_coherent", 0.15, 1),
-        ("quasi_coherent", 0.4, 2),
-        ("incoherent", 0.1, 1),
-        ("incoherent", 0.4, 3),
-    ],
-)
-def test_a_series_transforms_the_wave_once_and_each_image_adds_its_own(
-    rendered: Callable[..., Rendered],
-    model: FocalSpreadModel,
-    sampling: float,
-    oversampling: int,
-    images: int,
-) -> None:
-    series = rendered(images, model, sampling)
-    assert series.band.oversampling == oversampling
-    assert (series.modes is None) == (model == "quasi_coherent")
-    expected = of_the_series(series)
-    for _ in range(images):
-        expected += of_an_image(series)
-    assert series.summary == expected
-
-
-@pytest.mark.parametrize("model", ["quasi_coherent", "incoherent"])
-def test_the_points_of_a_series_grow_by_those_of_an_image(
-    rendered: Callable[..., Rendered], model: FocalSpreadModel
-) -> None:
-    one, two, three = (rendered(images, model, 0.15) for images in (1, 2, 3))
-    assert one.grid == two.grid == three.grid
-    own = points(two.transforms) - points(one.transforms)
-    assert points(three.transforms) - points(two.transforms) == own > 0
-    # A whole transform of the padded, oversampled box for each wave would take this.
-    waves = 1 if one.modes is None else 1 + len(one.modes.tables)
-    fine = one.band.oversampling * one.grid.image_points
-    assert own < waves * 2 * fine**2 + 2 * detector_window(IMAGE_PX).size ** 2 + 3 * fine**2
-
-
-def test_padding_to_fast_sizes_adds_little(rendered: Callable[..., Rendered]) -> None:
-    for transform in rendered(1, "incoherent", 0.4).transforms:
-        assert all(factors_up_to(size, 11) for size in transform.shape)
-    rng = np.random.default_rng(3)
-    wider = []
-    for least, sampling in zip(rng.uniform(40, 200, 200), rng.uniform(0.1, 0.11, 200), strict=True):
-        grid = choose_grid(0.1, sampling, least)
-        assert scipy.fft.next_fast_len(grid.wave_points) == grid.wave_points
-        assert scipy.fft.next_fast_len(grid.image_points) == grid.image_points
-        wider.append(grid.period / least)
-    # Measured: 1.028 and 1.10.
-    assert np.mean(wider) < 1.04
-    assert np.percentile(wider, 95) < 1.15
-
-
-# Files and bytes.
 
 
 def raw_bytes(path: Path) -> int:
@@ -424,7 +105,9 @@ def test_an_epoch_is_little_larger_than_its_arrays(
     with StoreReader(epoch) as reader:
         samples = len(reader)
     raw = raw_bytes(epoch)
-    assert raw > samples * (4 * images + 8) * IMAGE_PX**2
+    assert (
+        raw > samples * (4 * images + 8) * RAW["datasets"]["small"]["epochs"]["image_size_px"] ** 2
+    )
     assert epoch.stat().st_size < 1.02 * raw + FILE_BYTES["epoch"] + SAMPLE_BYTES * samples
 
 
