@@ -80,14 +80,14 @@ def test_a_support(add: Add) -> None:
     config = parse_config({"structure": {"support": "boron_nitride"}})
     material = read_materials("monolayers", "name=2H-MoS2", 8)[0][0]
     specimen = build_specimen(material, config.structure, 1, "example", 0)
-    supporting = specimen.components == SUPPORT
+    supporting = specimen.atoms.components == SUPPORT
     assert set(specimen.numbers[supporting]) == {5, 7}
     flake = specimen.positions[~supporting]
     assert specimen.positions[supporting, 2].mean() > flake[:, 2].mean()
     # What others draw stays as it was.
     graphene = build_specimen(material, Structure(support="graphene"), 1, "example", 0)
     np.testing.assert_array_equal(
-        specimen.numbers[~supporting], graphene.numbers[graphene.components != SUPPORT]
+        specimen.numbers[~supporting], graphene.numbers[graphene.atoms.components != SUPPORT]
     )
 
 
