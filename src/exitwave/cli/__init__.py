@@ -37,6 +37,7 @@ own, and `exitwave spec` prints those of a configuration. Begin with
   exitwave status                            how far is the run?
   exitwave efficiency                        did its jobs ask for too much, or too little?
   exitwave provenance results/networks/*     how were they made, and what makes them again?
+  exitwave export results/monolayers --to numpy --output arrays    the data for other programs
 """
 
 

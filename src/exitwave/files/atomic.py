@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,36 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; afterwards it takes the place of ``path``.
+
+    Raises
+    ------
+    ExitwaveError
+        Where it cannot be written; what lay under the name before is then untouched.
+    """
+    temporary, old = (path.with_name(f".{kind}_{path.name}") for kind in ("tmp", "old"))
+    try:
+        for left in (temporary, old):  # by a kill
+            if left.exists():
+                shutil.rmtree(left)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, durable: bool = True) -> None:

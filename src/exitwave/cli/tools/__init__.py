@@ -8,6 +8,7 @@ from exitwave.cli.tools import (
     digest,
     doctor,
     efficiency,
+    export,
     plan,
     provenance,
     spec,
@@ -22,6 +23,7 @@ COMMANDS: tuple[Command, ...] = (
     spec,
     check,
     digest,
+    export,
     provenance,
 )
 """In the order of the help."""

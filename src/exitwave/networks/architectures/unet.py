@@ -19,11 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from exitwave.config import NetworkSettings
 from exitwave.networks.architectures import OUTPUT_CHANNELS
-from exitwave.seeds import generator
+from exitwave.networks.initial_weights import draw_kernel
 
 if TYPE_CHECKING:
     import keras
@@ -137,10 +135,5 @@ class _Layers:
             name=name,
         )
         result = layer(tensor)
-        # Drawn by NumPy, so that they are the same on all backends, and with He's width, since
-        # a PReLU starts as a ReLU, which halves the variance.
-        draw = generator(self.seed, "initial_weights", self.settings.replica, name)
-        shape = layer.kernel.shape
-        width = np.sqrt(2 / np.prod(shape[:-1]))
-        layer.kernel.assign(draw.normal(0, width, shape).astype(np.float32))
+        draw_kernel(layer, self.settings, self.seed)
         return result

@@ -1,0 +1,1 @@
+"""Data sets in other programs' formats: what is exported, and one file for each format."""
