@@ -24,6 +24,7 @@ CARRIERS = (
     "files",
     "networks.checkpoints",
     "provenance",
+    "summaries",
     "tasks",
     "workflow",
 )

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,10 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
+from exitwave.files.documents import read_document
+from exitwave.provenance.attributes import Origin
 from exitwave.scoring.examples import EnsembleExample, read_examples_of
+from exitwave.summaries.scores import EnsembleSummary
 from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 REASONS = {
@@ -64,12 +66,13 @@ def plot_disagreement(ensemble: Path, output: Path) -> None:
     output : Path
         Folder of the figures, one an example, named for the reason of its choice.
     """
-    summary = _read_summary(ensemble)
-    settings = read_spec(summary["spec"], EnsembleSpec).ensemble
+    summary = read_document(ensemble / "summary.json", EnsembleSummary)
+    origin = read_document(ensemble / "summary.json", Origin)
+    settings = read_spec(origin.spec, EnsembleSpec).ensemble
     peaks = (settings.peak_threshold, settings.peak_distance_angstrom)
     with drawing():
         for example in read_examples_of(EnsembleExample, ensemble):
-            _plot_example(example, summary["members"], peaks, output)
+            _plot_example(example, summary.members, peaks, output)
 
 
 def _plot_example(
@@ -132,7 +135,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
     figure.text(
         _LEFT / width,
         1 - 0.1 / height,
-        f"{formula_text(row['formula'])}, specimen {row['sample_index']}: "
+        f"{formula_text(example.formula)}, specimen {row['sample_index']}: "
         f"{REASONS[example.reason]}",
         fontsize=11,
         fontweight="bold",
@@ -143,7 +146,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
         f"disagreement {row['disagreement']:.4f}",
         f"{row['missed_peaks']} of {row['true_peaks']} true peaks missed, "
         f"{row['spurious_peaks']} spurious",
-        f"correlation of the specimen's pixels {_number(row['pixel_correlation'])}",
+        f"correlation of the specimen's pixels {_number(example.number('pixel_correlation'))}",
         f"{example.percentile:.0f} % of the samples are worse",
     )
     figure.text(
@@ -162,7 +165,7 @@ def _number(value: float | None) -> str:
 
 def _caption(example: EnsembleExample, members: int) -> Caption:
     row = example.row
-    formula = plain_formula(row["formula"])
+    formula = plain_formula(example.formula)
     reason = REASONS[example.reason]
     return Caption(
         f"{reason[0].upper()}{reason[1:]}: {formula}",
@@ -172,7 +175,7 @@ def _caption(example: EnsembleExample, members: int) -> Caption:
         f"that were missed; crosses: the {row['spurious_peaks']} peaks that are not there), the "
         "modulus of the mean's error, and the networks' disagreement, the standard deviation of "
         "their waves, both on one scale. Over the pixels of the specimen and its rim their rank "
-        f"correlation is {_number(row['pixel_correlation'])}.",
+        f"correlation is {_number(example.number('pixel_correlation'))}.",
         f"Structure, images, waves, error and disagreement of {formula}.",
     )
 
@@ -192,8 +195,9 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
         pixels, samples = (figure.add_axes((left, 0.33, 0.4, 0.6)) for left in (0.075, 0.565))
         told, members, points = [], set(), []
         for place, (name, folder) in enumerate(ensembles.items()):
-            colour, summary = SERIES[place % len(SERIES)], _read_summary(folder)
-            members.add(int(summary["members"]))
+            colour = SERIES[place % len(SERIES)]
+            summary = read_document(folder / "summary.json", EnsembleSummary)
+            members.add(summary.members)
             bins = _drawable(_read_table(folder / "calibration.csv"), "error")
             apart, pixel_count = bins["disagreement"], bins["pixels"]
             pixels.plot(apart, bins["error"], "o-", ms=3, color=colour, label=name)
@@ -205,7 +209,7 @@ def plot_calibration(ensembles: Mapping[str, Path], output: Path) -> None:
                 ]
                 pixels.plot(*overall, "D", ms=7, mfc="white", mec=colour, mew=1.4, zorder=4)
             rows = _drawable(_read_table(folder / "samples.csv"), "rmse")
-            correlation = _number(summary["sample_correlation"])
+            correlation = _number(summary.sample_correlation)
             label = f"{name}: rank correlation {correlation}"
             looks = {"ms": 4, "color": colour, "label": label}
             points += samples.plot(rows["disagreement"], rows["rmse"], ".", **looks)
@@ -263,35 +267,24 @@ def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
         readable_log(axes, axis)
 
 
-def _told(name: str, summary: Mapping[str, Any]) -> str:
-    share = f"{100 * summary['worst_share']:.0f} %"
-    caught = summary["worst_caught"]
-    caught = "an unknown share" if caught is None else f"{100 * caught:.0f} %"
+def _told(name: str, summary: EnsembleSummary) -> str:
+    share = f"{100 * summary.worst_share:.0f} %"
+    found = summary.worst_caught
+    caught = "an unknown share" if found is None else f"{100 * found:.0f} %"
     return (
-        f"{name}: rank correlation {_number(summary['pixel_correlation'])} over the pixels of a "
-        f"specimen (median) and {_number(summary['sample_correlation'])} over "
-        f"{summary['samples']} samples; of the worst {share} of a specimen's pixels {caught} are "
+        f"{name}: rank correlation {_number(summary.pixel_correlation)} over the pixels of a "
+        f"specimen (median) and {_number(summary.sample_correlation)} over "
+        f"{summary.samples} samples; of the worst {share} of a specimen's pixels {caught} are "
         f"among those {share} with most disagreement; error over disagreement "
-        f"{_number(summary['error_over_disagreement'])}, "
-        f"{summary['independent_errors']:.2f} if independent"
+        f"{_number(summary.error_over_disagreement)}, "
+        f"{summary.independent_errors:.2f} if independent"
     )
-
-
-def _read_summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    return summary
 
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> ExitwaveError:
-    return ExitwaveError(f"{path} cannot be read ({error}); run snakemake again to make it.")
+        raise ExitwaveError(
+            f"{path} cannot be read ({error}); run snakemake again to make it."
+        ) from error

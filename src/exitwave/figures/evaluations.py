@@ -9,7 +9,6 @@ Each function writes PNG and SVG files and their captions into a folder.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,8 @@ from exitwave.figures.style import (
     new_figure,
     save_figure,
 )
+from exitwave.files.documents import read_document
+from exitwave.provenance.attributes import Origin
 from exitwave.scoring.examples import Example, read_examples
 from exitwave.workflow.specs import EvaluateSpec, read_spec
 
@@ -81,8 +82,8 @@ def plot_evaluation(evaluation: Path, output: Path) -> None:
 
 def peak_settings(evaluation: Path) -> tuple[float, float]:
     """Return threshold (a share) and distance [Å] by which an evaluation judged peaks."""
-    summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
-    settings = read_spec(summary["spec"], EvaluateSpec).evaluation
+    origin = read_document(evaluation / "summary.json", Origin)
+    settings = read_spec(origin.spec, EvaluateSpec).evaluation
     return settings.peak_threshold, settings.peak_distance_angstrom
 
 

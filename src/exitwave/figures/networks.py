@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,6 +20,8 @@ from exitwave.figures.style import (
     readable_log,
     save_figure,
 )
+from exitwave.files.documents import read_document
+from exitwave.summaries.training import TrainingSummary
 
 _LOSS = "loss: mean square error of Re Ψ, Im Ψ"
 
@@ -99,7 +99,7 @@ def plot_training_size(networks: Mapping[str, Path], groups: Sequence[str], outp
     """
     rows = pd.DataFrame(
         [
-            {"group": group, **_training(folder)}
+            {"group": group, **vars(read_document(folder / "training.json", TrainingSummary))}
             for group, folder in zip(groups, networks.values(), strict=True)
         ]
     ).sort_values("training_samples")
@@ -122,17 +122,6 @@ def plot_training_size(networks: Mapping[str, Path], groups: Sequence[str], outp
         axes.xaxis.minorticks_off()
         axes.legend()
         save_figure(figure, output, "training_size", _size_caption(rows))
-
-
-def _training(folder: Path) -> dict[str, Any]:
-    path = folder / "training.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {key: values[key] for key in ("training_samples", "epochs", "loss", "val_loss")}
-    except (OSError, ValueError, KeyError) as error:
-        raise ExitwaveError(
-            f"{path} cannot be read ({error}); run snakemake again to make it."
-        ) from error
 
 
 def _size_caption(rows: pd.DataFrame) -> Caption:
