@@ -1,4 +1,4 @@
-# `make demo` and `make test` are all a newcomer needs; each makes what it depends on.
+# `make demo` and `make test` are all that a newcomer needs; each makes what it depends on.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,11 +40,11 @@ test: setup lint  ## lint, type-check and run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: chaos
-chaos: setup  ## kill runs 30 times at random moments; what is run again must end the same
+chaos: setup  ## kill runs 30 times at random moments; the runs must still give the same results
 	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/pipeline/test_chaos.py
 
 .PHONY: bench
-bench: setup  ## measure exit waves, images and the loader, into docs/benchmarks.md (a quarter of an hour)
+bench: setup  ## time exit waves, images and the loader for docs/benchmarks.md (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/exit_waves.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/images.py --write
 	$(BIN)/python benchmarks/loader.py --write
@@ -56,7 +56,7 @@ lint: setup  ## ruff, mypy, deptry, import-linter, snakefmt, snakemake --lint
 	$(BIN)/mypy
 	$(BIN)/deptry src --optional-dependencies-dev-groups test
 	$(BIN)/deptry src tests tests/support benchmarks
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 
@@ -67,15 +67,15 @@ format: setup  ## format Python and Snakemake files
 	$(BIN)/snakefmt Snakefile workflow
 
 .PHONY: config-reference
-config-reference: setup  ## write the schema, the key table and config/config.yaml anew
+config-reference: setup  ## rewrite the schema, the key table and config/config.yaml
 	$(BIN)/python -m exitwave.config.reference
 
 .PHONY: stage-code
-stage-code: setup  ## record the code of the stages, once its algorithm versions are right
+stage-code: setup  ## record the code of the stages, once their algorithm versions are right
 	$(BIN)/python tests/support/stage_code.py
 
 .PHONY: lock
-lock: setup  ## resolve the dependencies of pyproject.toml anew into envs/lock.txt
+lock: setup  ## resolve the dependencies of pyproject.toml again into envs/lock.txt
 	$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv
 	$(VENV)/uv/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --extra test \
 	  --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file envs/lock.txt

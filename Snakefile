@@ -6,8 +6,9 @@
 #   snakemake convergence --configfile ...                how fine must the multislice be?
 #   snakemake crate --configfile ...                      an RO-Crate of the finished run
 #
-# What is computed stands in config/, where and with which resources in profiles/.
-# Every rule calls one command of the same name's module in src/exitwave/:
+# What is computed is set in config/; where, and with which resources, in profiles/. The rules in
+# workflow/rules/NAME.smk call `exitwave NAME`, whose work is in src/exitwave/stages/NAME.py. What the
+# rules ask for is in src/exitwave/workflow/rules.py, the paths of results in layout.py beside it:
 #
 #   catalog ─► simulate ─► render ─► train ─► evaluate ─► report
 from pathlib import Path
@@ -26,7 +27,7 @@ if not config["datasets"]:
     configfile: f"{workflow.basedir}/config/demo.yaml"
 
 
-# profiles/default sets `cores` so that a bare `snakemake` runs; where jobs are submitted, the cores of
+# profiles/default sets `cores` so that a bare `snakemake` runs; when jobs are submitted, the cores of
 # the submitting machine must not limit those of the jobs.
 if workflow.resource_settings.nodes is not None:
     workflow.global_resources["_cores"] = None
@@ -53,4 +54,4 @@ include: "workflow/rules/crate.smk"
 rule all:
     default_target: True
     input:
-        "results/report.html",
+        rules.report.output,

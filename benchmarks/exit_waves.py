@@ -4,7 +4,7 @@ Makes nanoflakes of MoS2 and, where there are C2DB rows, of materials taken from
 paper's defects and tilts in boxes of 38.4 Å. For each it times, one after the other in this process
 and on one thread, abTEM as a user would call it at the paper's settings, our own path through
 abTEM, and the multislice in Fourier space; in processor time, as others' load counts less. Errors
-are Eq. (A.1) against the Fourier multislice with finer planes and points, itself held against
+are Eq. (A.1) against the Fourier multislice with finer planes and points, itself compared with
 the float64 reference of the tests for the first flake. The floor is the time of the transforms
 that the Fourier multislice makes, replayed alone.
 
@@ -28,6 +28,7 @@ import scipy.fft
 from abtem.parametrizations import LobatoParametrization
 from ase import Atoms
 from ase.data import chemical_symbols
+from page import PAGE, ROOT, machine, spread, timed, write_section
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
@@ -36,7 +37,6 @@ from exitwave.materials.material import read_materials
 from exitwave.multislice import fourier as fourier_multislice
 from exitwave.multislice.exit_wave import crop_band, exit_wave, smearing_width, stored_points
 from exitwave.specimens.build import Specimen, build_specimen
-from page import PAGE, ROOT, machine, spread, timed, write_section
 
 sys.path.insert(0, str(ROOT / "tests" / "physics"))
 import reference
@@ -182,7 +182,7 @@ def reference_errors(specimen: Specimen) -> dict[str, float]:
     errors = {PLAIN: fitted_error(plain_script(specimen), truth, specimen.box)}
     for label, settings in {
         **OURS,
-        "Fourier, 0.04 Å, planes 0.23 Å, the measure above": FINEST,
+        "Fourier, 0.04 Å, planes 0.23 Å, the reference of the table above": FINEST,
     }.items():
         errors[label] = float(reference.relative_error(exit_wave(specimen, settings), truth))
     return errors
@@ -198,8 +198,8 @@ def report(found: list[Specimen], table: dict[str, Measured], held: dict[str, fl
         "",
         f"{machine(f'abTEM {abtem.__version__}')}; GPU: not measured.",
         "",
-        "| exit wave | core-seconds | times faster than the plain script | Eq. (A.1) | over the"
-        " floor |",
+        "| exit wave | core-seconds | times faster than the plain script | Eq. (A.1) | relative to "
+        "the floor |",
         "|---|---|---|---|---|",
     ]
     for label, row in table.items():
@@ -209,7 +209,7 @@ def report(found: list[Specimen], table: dict[str, Measured], held: dict[str, fl
         )
     lines += [
         "",
-        "Held against the float64 reference of the tests, the first MoS2 flake:",
+        "Compared with the float64 reference of the tests, the first MoS2 flake:",
         "",
         "| exit wave | Eq. (A.1) |",
         "|---|---|",

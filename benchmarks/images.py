@@ -27,9 +27,10 @@ from unittest import mock
 import abtem
 import numpy as np
 import scipy.fft
+from exit_waves import specimens
+from page import PAGE, ROOT, machine, spread, timed, write_section
 from threadpoolctl import threadpool_limits
 
-from exit_waves import specimens
 from exitwave.config import Epochs, Microscope, Multislice, parse_config
 from exitwave.imaging.detector import detector_window, window_mtf
 from exitwave.imaging.focal_series import (
@@ -46,7 +47,6 @@ from exitwave.stages import render
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs
-from page import PAGE, ROOT, machine, spread, timed, write_section
 
 LIMITS = Microscope()
 SIZE = Epochs().image_size_px
@@ -272,7 +272,7 @@ def abtem_seconds(series: Series, seed: int) -> float:
 
 
 def epoch_seconds(folder: Path, copies: int) -> tuple[float, float]:
-    """Core-seconds a series of a whole epoch, and what of it is not the making of images.
+    """Core-seconds per series of a whole epoch, and what of it is not the making of images.
 
     The rest is reading waves, digests, writing, and the check of the finished file.
     """
@@ -320,18 +320,19 @@ def report(measured: Measured, whole: float, moving: float) -> str:
         "",
         f"{machine(f'abTEM {abtem.__version__}')}; GPU: not measured.",
         "",
-        "| series | core-seconds | over production |",
+        "| series | core-seconds | relative to production |",
         "|---|---|---|",
         *(
             f"| {label} | {spread(seconds, '.3f')} | {spread(list(seconds / production), '.2f')} |"
             for label, seconds in rows
         ),
         "",
-        f"Production over its floor: {spread(list(production / floors), '.2f')}. A whole epoch in "
-        f"one process took {whole:.3f} core-seconds a series, {moving:.3f} of them to read and "
-        "check the wave, to write the sample with its digest, and to check the finished file.",
+        f"Production relative to its floor: {spread(list(production / floors), '.2f')}. A whole "
+        f"epoch in one process took {whole:.3f} core-seconds per series, {moving:.3f} of them to "
+        "read and check the wave, to write the sample with its digest, and to check the finished "
+        "file.",
         "",
-        "The images of both ways before noise, on the same box and pixels, differ by "
+        "The images of abTEM and of production before noise, on the same box and pixels, differ by "
         f"{spread(measured.differences, '.1e')} of their rms contrast, the targets by "
         f"{spread(measured.target_differences, '.1e')}.",
     ]

@@ -1,6 +1,6 @@
-"""How fast batches reach the training step, held against a plain reading of the same samples.
+"""How fast batches reach the training step, compared with a plain reading of the same samples.
 
-Renders an epoch of MoS2 flakes as production does, 352 px and three images a series, and reads it
+Renders an epoch of MoS2 flakes as production does, 352 px and three images per series, and reads it
 in turns, from a warm cache: byte after byte, as fast as the system copies; the two variables that
 training needs sample after sample through netCDF4; and through `exitwave.networks.loader`,
 shuffled, alone and in `fit` of Keras with a network whose step costs next to nothing. Wall time, so
@@ -21,13 +21,13 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+from page import PAGE, ROOT, machine, spread, write_section
 
 from exitwave.config import Network, parse_config
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.render import render_epoch
 from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs
-from page import PAGE, ROOT, machine, spread, write_section
 
 BACKENDS = ("tensorflow", "jax")
 WAYS = ("bytes", "netcdf", "batches", "loader", "augmented")
@@ -136,12 +136,12 @@ def report(measured: dict[str, dict[str, list[float]]], samples: int, size: int)
     }
     lines = [
         f"{samples} series of three images of 352 px with their wave, {size / samples / 1e6:.2f} MB"
-        " a series, in the system's cache. Wall time on two cores; medians over the turns, and in "
-        "brackets the least and the most.",
+        " per series, in the system's cache. Wall time on two cores; medians over the turns, and "
+        "in brackets the least and the most.",
         "",
         f"{machine()}.",
         "",
-        "| backend | way | ms a series | MB/s | speed over netCDF4's |",
+        "| backend | way | ms per series | MB/s | speed relative to netCDF4's |",
         "|---|---|---|---|---|",
     ]
     for backend, seconds in measured.items():

@@ -47,7 +47,7 @@ def flake(box: float, sample: int) -> Specimen:
 
 
 class Comparison:
-    """Waves of one specimen, each held against the converged one."""
+    """Waves of one specimen, each compared with the converged one."""
 
     def __init__(self, specimen: Specimen, sampling: float, step: float) -> None:
         self.specimen = specimen
@@ -170,7 +170,7 @@ def print_tables(specimen: Specimen) -> None:
     )
     comparison = Comparison(specimen, 0.05, 0.05)
     heading = "\n| {} | Eq. (A.1) | s |\n|---|---|---|"
-    print(heading.format("reference, against itself with 0.05 Å and slices of 0.05 Å"))
+    print(heading.format("reference, compared with itself at 0.05 Å and slices of 0.05 Å"))
     print(f"| 0.05 Å, slices 0.05 Å | - | {comparison.seconds:.1f} |", flush=True)
     for sampling, step in ((0.05, 0.1), (0.05, 0.2), (0.05, 0.4), (0.04, 0.1), (0.0625, 0.1)):
         comparison.row(f"{sampling:g} Å, slices {step:g} Å", comparison.reference, sampling, step)

@@ -1,8 +1,8 @@
 """How far results differ between processors and libraries: in which bits, and by how much.
 
 Within one machine and lock, content is bit-identical (the tests see to that). Here the same exit
-wave, focal series and training are computed by processes that are told to use other instruction
-sets, other libraries or another number of threads, and are held against this machine's own.
+wave, focal series and training are computed by processes that are made to use other instruction
+sets, other libraries or another number of threads, and are compared with this machine's own.
 
     python benchmarks/reproducibility.py                      # prints Markdown, some minutes
 """
@@ -33,7 +33,7 @@ VARIANTS = {
 
 def compute(target: Path) -> None:
     """In a process of its own: a wave by either method, a series, and a small training."""
-    sys.path.insert(0, str(ROOT / "tests" / "unit"))
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
     from small_dataset import configuration, make_exit_waves
 
     from exitwave.config import Microscope, Multislice, Structure, parse_config

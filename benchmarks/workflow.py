@@ -1,10 +1,10 @@
 """What the workflow costs beside the simulation, how it scales, and how long a plan takes.
 
-`overhead` simulates materials through `snakemake` (catalog, Dask, writing, all start-ups) and holds
-wall time × cores against the time that their samples alone need: the same function on a share of
-the same samples, in as many bare processes as there are cores, just before and after.
+`overhead` simulates materials through `snakemake` (catalog, Dask, writing, all start-ups) and
+compares wall time × cores with the time that their samples alone need: the same function on a share
+of the same samples, in as many bare processes as there are cores, just before and after.
 `scale` goes on to one training and one validation epoch and counts bytes. `plan` times a dry run
-for a database of 17,000 materials, made by straining the rows given. All at the paper's settings.
+for a database of 17,000 materials, made by straining the given rows. All at the paper's settings.
 
     python benchmarks/workflow.py overhead ROWS.db --limit 200
     python benchmarks/workflow.py scale ROWS.db

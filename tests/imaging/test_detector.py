@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.fft
+from imaging_cases import PERFECT
 from numpy.typing import NDArray
 
 from exitwave.config.mtf_curve import MtfCurve
@@ -30,21 +33,13 @@ def camera(
     curve: MtfCurve | None = None,
 ) -> MicroscopeDraw:
     """A microscope of which only the camera matters; c1 = 1 is one without blur."""
-    return MicroscopeDraw(
+    return replace(
+        PERFECT,
         dose=1e3,
-        defocus=(0.0,),
-        spherical_aberration=0.0,
-        astigmatism=0.0,
-        astigmatism_angle=0.0,
-        coma=0.0,
-        coma_angle=0.0,
-        focal_spread=0.0,
-        blur=0.0,
         sampling=SAMPLING,
         mtf_c1=c1,
         mtf_c2=c2,
         mtf_c3=c3,
-        energy_kev=50.0,
         mtf_frequency_unit=unit,
         mtf_curve=curve,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import imaging_cases
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,23 +22,7 @@ from exitwave.imaging.transfer import (
     transfer_function,
 )
 
-PERFECT = MicroscopeDraw(
-    dose=1e5,
-    defocus=(0.0,),
-    spherical_aberration=0.0,
-    astigmatism=0.0,
-    astigmatism_angle=0.0,
-    coma=0.0,
-    coma_angle=0.0,
-    focal_spread=0.0,
-    blur=0.0,
-    sampling=0.1,
-    mtf_c1=1.0,
-    mtf_c2=0.1,
-    mtf_c3=1.0,
-    energy_kev=50.0,
-    mtf_frequency_unit="nyquist",
-)
+PERFECT = replace(imaging_cases.PERFECT, sampling=0.1)
 K = np.fft.fftfreq(96, 0.1)
 KX, KY = K[np.newaxis, :], K[:, np.newaxis]
 

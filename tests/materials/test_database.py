@@ -221,7 +221,7 @@ def of_the_future(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (no_file, "There is no file"),
+        (no_file, "but there is no such file"),
         (lambda path: path.write_bytes(b""), "is no ASE database: it is empty"),
         (random_bytes, "is no ASE database: it is neither in SQLite nor in"),
         (lambda path: path.write_text("Dear database,\n"), "it is neither in SQLite nor in"),

@@ -17,5 +17,5 @@ def test_an_absent_database_is_told_when_a_study_is_asked_for(tmp_path):
     factory.config["convergence"] = {"materials": [{"source": "absent/c2db.db"}]}
     done = factory.run("--dry-run", "convergence")
     assert done.returncode != 0
-    assert "convergence.materials names the source 'absent/c2db.db'" in done.stdout
+    assert "convergence.materials.0.source is 'absent/c2db.db'" in done.stdout
     assert factory.run("--dry-run").returncode == 0

@@ -1,6 +1,7 @@
 """What is installed: the lock, the conda environment and pyproject agree."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def test_the_conda_environment_has_the_locks_versions():
         name, _, version = pin.partition("==")
         assert (name.lower(), version) in locked, pin
     assert {pin.partition("==")[0].lower() for pin in pins} == requirements()
+
+
+def test_what_the_rules_import_is_declared():
+    """deptry looks at Python files only."""
+    files = [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
+    line = re.compile(r"^\s*(?:from|import) ([a-z_]+)", re.MULTILINE)
+    imported = {name for path in files for name in line.findall(path.read_text())}
+    declared = {name.replace("-", "_") for name in requirements()}
+    assert "snakemake" in imported
+    assert imported <= {"exitwave", *declared, *sys.stdlib_module_names}
+    # What they no longer import need not be declared.
+    assert {name for name in declared if name.startswith("snakemake_interface")} <= imported
 
 
 def test_the_image_installs_the_lock_and_the_checkout():

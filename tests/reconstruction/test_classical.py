@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from clusters import specimen
+from imaging_cases import PERFECT
 from numpy.typing import NDArray
 
 from exitwave.config import Multislice
@@ -17,9 +18,9 @@ from exitwave.materials.material import read_materials
 from exitwave.multislice.exit_wave import exit_wave
 from exitwave.reconstruction.classical import (
     Reconstruction,
+    known_microscope,
     reconstruct_wave,
     remove_low_frequencies,
-    told_microscope,
 )
 from exitwave.scoring.metrics import wave_error
 from exitwave.specimens.flakes import cut_flake, draw_outline
@@ -28,7 +29,8 @@ BOX, IMAGE_PX = 25.6, 240
 LONG_WAVES_PX = 8.0
 
 # No envelope, no noise to speak of, a perfect camera.
-CLEAN = MicroscopeDraw(
+CLEAN = replace(
+    PERFECT,
     dose=1e12,
     defocus=tuple(10.0 * step for step in range(11)),
     spherical_aberration=5e3,
@@ -36,14 +38,6 @@ CLEAN = MicroscopeDraw(
     astigmatism_angle=1.0,
     coma=50.0,
     coma_angle=2.0,
-    focal_spread=0.0,
-    blur=0.0,
-    sampling=0.105,
-    mtf_c1=1.0,
-    mtf_c2=0.1,
-    mtf_c3=1.0,
-    energy_kev=50.0,
-    mtf_frequency_unit="nyquist",
 )
 # The middle of every row of Table 1.
 MEDIAN = replace(
@@ -210,14 +204,14 @@ def test_noise_does_not_grow(wave: NDArray[np.complex64], dose: float) -> None:
     # An empty microscope has 1.
     assert series.error(few) < 0.85
     assert series.error(many) < 1.02 * series.error(few)
-    paper = told_microscope(series.draw, "paper")
+    paper = known_microscope(series.draw, "paper")
     guess = reconstruct_wave(series.images, series.sampling, paper, 10)
     assert series.error(few) < series.error(guess) < 1
 
 
 def test_what_the_paper_tells() -> None:
-    assert told_microscope(MEDIAN, "all") == MEDIAN
-    told = told_microscope(replace(MEDIAN, mtf_curve=((0.0, 1.0), (1.0, 0.5))), "paper")
+    assert known_microscope(MEDIAN, "all") == MEDIAN
+    told = known_microscope(replace(MEDIAN, mtf_curve=((0.0, 1.0), (1.0, 0.5))), "paper")
     assert told == replace(MEDIAN, astigmatism=0.0, coma=0.0, blur=0.0, mtf_c1=1.0, mtf_curve=None)
 
 

@@ -127,7 +127,7 @@ def test_catalog_is_deterministic(tmp_path, pairs):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in "ab"]
     for summary in summaries:
-        del summary.created
+        del summary["created"]
     assert summaries[0] == summaries[1]
     assert manifests(tmp_path / "a") == manifests(tmp_path / "b")
 

@@ -16,7 +16,7 @@ from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
 from exitwave.figures import convergence as plot_convergence
 from exitwave.figures.style import Caption, read_captions, save_figure
-from exitwave.multislice.convergence_study import Settings, comparisons, read_study
+from exitwave.multislice.convergence_study import Settings, read_study, variations
 from exitwave.multislice.exit_wave import crop_band
 from exitwave.scoring.metrics import blurred
 from exitwave.stages import convergence
@@ -113,7 +113,7 @@ def test_times_are_relative_to_the_configurations_own_settings(
 
 
 def test_a_comparison_leaves_the_other_setting_alone() -> None:
-    made = comparisons(read_study(spec(projections=["infinite"])))
+    made = variations(read_study(spec(projections=["infinite"])))
     for comparison, settings, reference in made:
         if comparison == "slice_thickness":
             assert settings.sampling == reference.sampling == 0.1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 from ase.db import connect
+from tiny_settings import TINY_DATASET
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -24,15 +25,7 @@ TINY = {
             "materials": {"selection": "natoms<=3", "limit": 8},
             "split": {"by": "elements", "samples_per_material": 1, "training_share": 0.5},
             "shards": 3,
-            "structure": {"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.0]},
-            "multislice": {
-                "sampling_angstrom": 0.2,
-                "slice_thickness_angstrom": 1.0,
-            },
-            "microscope": {
-                "sampling_angstrom": [0.39, 0.41],
-                "spherical_aberration_micrometre": [-1, 1],
-            },
+            **TINY_DATASET,
             "epochs": {"image_size_px": 32, "training_epochs": 2},
         }
     },

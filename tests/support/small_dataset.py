@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tiny_settings import TINY_DATASET
+
 from exitwave.config import parse_config
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
@@ -14,15 +16,7 @@ RAW = {
             "materials": {"selection": "natoms<=3", "limit": 5},
             "split": {"by": "elements", "samples_per_material": 2, "training_share": 0.5},
             "shards": 1,
-            "structure": {"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.0]},
-            "multislice": {
-                "sampling_angstrom": 0.2,
-                "slice_thickness_angstrom": 1.0,
-            },
-            "microscope": {
-                "sampling_angstrom": [0.39, 0.41],
-                "spherical_aberration_micrometre": [-1, 1],
-            },
+            **TINY_DATASET,
             "epochs": {"image_size_px": 32},
         }
     }

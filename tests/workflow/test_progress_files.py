@@ -23,11 +23,12 @@ NAMES = {
 def rule(stage):
     """The first rule of a stage's file: the log and what the command gets as its output."""
     text = (RULES / f"{stage}.smk").read_text()
-    log = re.search(r'log:\s+"(.*)"', text)[1]
+    log = layout.log(*re.search(r'ask\.log\("(.*?)", "(.*?)"\)', text).groups())
     output = re.search(r"--output (\S+)", text)[1].strip('"').replace("wildcards.", "")
     if output.startswith("{output"):
-        output = re.search(r'output:.*?"(.*?)"', text, re.DOTALL)[1]
-    return log.format(**NAMES), output.format(**NAMES)
+        place = re.search(r"output:.*?layout\.([A-Z]+)", text, re.DOTALL)[1]
+        output = f"results/{getattr(layout, place)}"
+    return f"results/{log}".format(**NAMES), output.format(**NAMES)
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,22 @@
 # and what is to be submitted hangs on it, so it never waits in a queue.
 checkpoint build_catalog:
     input:
-        database=database,
+        database=ask.database,
     output:
-        materials="results/{dataset}/catalog/materials.csv",
-        samples="results/{dataset}/catalog/samples.csv",
-        rejected="results/{dataset}/catalog/rejected.csv",
-        summary="results/{dataset}/catalog/summary.json",
-        shards=directory("results/{dataset}/catalog/shards"),
+        materials=ask.path(layout.CATALOG, "materials.csv"),
+        samples=ask.path(layout.CATALOG, "samples.csv"),
+        rejected=ask.path(layout.CATALOG, "rejected.csv"),
+        summary=ask.path(layout.CATALOG_SUMMARY),
+        shards=directory(ask.path(layout.SHARDS)),
     log:
-        "results/logs/catalog/{dataset}.log",
+        ask.log("catalog", "{dataset}"),
     benchmark:
-        "results/benchmarks/catalog/{dataset}.tsv"
+        ask.benchmark("catalog", "{dataset}")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        spec=catalog_spec,
+        spec=ask.catalog_spec,
     shell:
         "exitwave catalog --spec {params.spec:q} --output results/{wildcards.dataset}/catalog"
         " 2>&1 | tee {log:q}"

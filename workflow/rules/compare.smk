@@ -1,25 +1,25 @@
-# Hold a network against classical reconstruction from a longer focal series.
+# Compare a network with classical reconstruction from a longer focal series.
 rule compare_reconstructions:
     input:
-        model=compared_model,
-        network=compared_description,
-        epochs=compared_epochs,
+        model=ask.compared_model,
+        network=ask.compared_description,
+        epochs=ask.compared_epochs,
     output:
-        samples="results/comparisons/{comparison}/samples.csv",
-        summary="results/comparisons/{comparison}/summary.json",
-        examples="results/comparisons/{comparison}/examples.npz",
+        samples=ask.path(layout.COMPARISON, "samples.csv"),
+        summary=ask.path(layout.SUMMARIES["comparisons"]),
+        examples=ask.path(layout.COMPARISON, "examples.npz"),
     log:
-        "results/logs/compare/{comparison}.log",
+        ask.log("compare", "{comparison}"),
     benchmark:
-        "results/benchmarks/compare/{comparison}.tsv"
+        ask.benchmark("compare", "{comparison}")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         gpu=0,
     params:
-        spec=compare_spec,
-        network=compared_network,
+        spec=ask.compare_spec,
+        network=ask.compared_network,
     shell:
         "exitwave compare --spec {params.spec:q} --network {params.network:q}"
         " --output results/comparisons/{wildcards.comparison} --workers {threads}"

@@ -4,22 +4,22 @@
 
 rule measure_convergence:
     input:
-        databases=convergence_databases,
+        databases=ask.convergence_databases,
     output:
-        errors="results/convergence/errors.csv",
-        summary="results/convergence/summary.json",
-        wave="results/convergence/wave.npz",
+        errors=ask.path(layout.CONVERGENCE, "errors.csv"),
+        summary=ask.path(layout.CONVERGENCE, "summary.json"),
+        wave=ask.path(layout.CONVERGENCE, "wave.npz"),
     log:
-        "results/logs/convergence/all.log",
+        ask.log("convergence", "all"),
     benchmark:
-        "results/benchmarks/convergence/all.tsv"
+        ask.benchmark("convergence", "all")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 16
     resources:
         gpu=0,
     params:
-        spec=specs.convergence_spec(CONFIG),
+        spec=ask.convergence_spec,
     shell:
         "exitwave convergence --spec {params.spec:q} --output results/convergence"
         " --workers {threads} --gpu {resources.gpu} 2>&1 | tee {log:q}"
@@ -27,31 +27,31 @@ rule measure_convergence:
 
 rule plot_convergence:
     input:
-        errors="results/convergence/errors.csv",
-        summary="results/convergence/summary.json",
-        wave="results/convergence/wave.npz",
+        errors=rules.measure_convergence.output.errors,
+        summary=rules.measure_convergence.output.summary,
+        wave=rules.measure_convergence.output.wave,
     output:
-        directory("results/convergence/figures"),
+        directory(ask.path(layout.CONVERGENCE_FIGURES)),
     log:
-        "results/logs/plot_convergence/all.log",
+        ask.log("plot_convergence", "all"),
     benchmark:
-        "results/benchmarks/plot_convergence/all.tsv"
+        ask.benchmark("plot_convergence", "all")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
+        version=ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot convergence results/convergence --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule convergence:
     input:
-        "results/convergence/figures",
+        rules.plot_convergence.output,
     log:
-        "results/logs/convergence/figures.log",
+        ask.log("convergence", "figures"),
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     shell:
         "echo The figures and their captions: $(realpath {input:q}) | tee {log:q}"

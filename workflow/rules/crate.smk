@@ -1,17 +1,17 @@
 # Describe a finished run as an RO-Crate, for an archive. No part of `all`: `snakemake crate`.
 rule crate:
     input:
-        "results/report.html",
+        rules.report.output,
     output:
-        "results/ro-crate-metadata.json",
+        ask.path(layout.CRATE),
     log:
-        "results/logs/crate/all.log",
+        ask.log("crate", "all"),
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        configuration=CONFIG.model_dump_json(),
-        checkout=workflow.basedir,
+        configuration=ask.configuration,
+        checkout=ask.checkout,
     shell:
         "exitwave crate --configuration {params.configuration:q}"
         " --checkout {params.checkout:q} --output {output:q} 2>&1 | tee {log:q}"

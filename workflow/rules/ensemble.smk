@@ -1,26 +1,26 @@
-# Hold the disagreement of several networks on the same images against their errors.
+# Compare the disagreement of several networks on the same images with their errors.
 rule judge_ensemble:
     input:
-        models=member_models,
-        networks=member_descriptions,
-        epochs=judged_epochs,
+        models=ask.member_models,
+        networks=ask.member_descriptions,
+        epochs=ask.ensemble_epochs,
     output:
-        samples="results/ensembles/{ensemble}/samples.csv",
-        calibration="results/ensembles/{ensemble}/calibration.csv",
-        summary="results/ensembles/{ensemble}/summary.json",
-        examples="results/ensembles/{ensemble}/examples.npz",
+        samples=ask.path(layout.ENSEMBLE, "samples.csv"),
+        calibration=ask.path(layout.ENSEMBLE, "calibration.csv"),
+        summary=ask.path(layout.SUMMARIES["ensembles"]),
+        examples=ask.path(layout.ENSEMBLE, "examples.npz"),
     log:
-        "results/logs/ensemble/{ensemble}.log",
+        ask.log("ensemble", "{ensemble}"),
     benchmark:
-        "results/benchmarks/ensemble/{ensemble}.tsv"
+        ask.benchmark("ensemble", "{ensemble}")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         gpu=0,
     params:
-        spec=ensemble_spec,
-        networks=member_networks,
+        spec=ask.ensemble_spec,
+        networks=ask.member_networks,
     shell:
         "exitwave ensemble --spec {params.spec:q} --networks {params.networks:q}"
         " --output results/ensembles/{wildcards.ensemble} {input.epochs:q} 2>&1 | tee {log:q}"

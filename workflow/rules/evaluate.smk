@@ -1,24 +1,24 @@
-# Hold one network's exit waves against the true ones of a data set's validation samples.
+# Compare one network's exit waves with the true ones of a data set's validation samples.
 rule evaluate_network:
     input:
-        model="results/networks/{network}/model.keras",
-        network="results/networks/{network}/network.json",
-        epochs=evaluated_epochs,
+        model=ask.path(layout.MODEL),
+        network=ask.path(layout.DESCRIPTION),
+        epochs=ask.evaluated_epochs,
     output:
-        samples="results/evaluations/{network}/{dataset}/samples.csv",
-        summary="results/evaluations/{network}/{dataset}/summary.json",
-        examples="results/evaluations/{network}/{dataset}/examples.npz",
+        samples=ask.path(layout.EVALUATION, "samples.csv"),
+        summary=ask.path(layout.SUMMARIES["evaluations"]),
+        examples=ask.path(layout.EVALUATION, "examples.npz"),
     log:
-        "results/logs/evaluate/{network}.{dataset}.log",
+        ask.log("evaluate", "{network}.{dataset}"),
     benchmark:
-        "results/benchmarks/evaluate/{network}.{dataset}.tsv"
+        ask.benchmark("evaluate", "{network}.{dataset}")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         gpu=0,
     params:
-        spec=evaluate_spec,
+        spec=ask.evaluate_spec,
     shell:
         "exitwave evaluate --spec {params.spec:q} --network results/networks/{wildcards.network}"
         " --output results/evaluations/{wildcards.network}/{wildcards.dataset}"

@@ -2,19 +2,19 @@
 # folder of its own with PNG and SVG files and their captions.
 rule draw_figure:
     input:
-        figure_inputs,
+        ask.figure_inputs,
     output:
-        directory("results/figures/{figure}"),
+        directory(ask.path(layout.FIGURE)),
     log:
-        "results/logs/draw_figure/{figure}.log",
+        ask.log("draw_figure", "{figure}"),
     benchmark:
-        "results/benchmarks/draw_figure/{figure}.tsv"
+        ask.benchmark("draw_figure", "{figure}")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        spec=figure_spec,
-        sources=figure_sources,
+        spec=ask.figure_spec,
+        sources=ask.figure_sources,
     shell:
         "exitwave figure --spec {params.spec:q} --output {output:q} {params.sources:q}"
         " 2>&1 | tee {log:q}"

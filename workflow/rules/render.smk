@@ -3,19 +3,16 @@ rule render_epoch:
     input:
         stores=stores,
     output:
-        ensure(
-            "results/{dataset}/epochs/{images}_images/{split}/{epoch}.nc",
-            non_empty=True,
-        ),
+        ensure(ask.path(layout.EPOCH), non_empty=True),
     log:
-        "results/logs/render/{dataset}.{images}_images.{split}.{epoch}.log",
+        ask.log("render", "{dataset}.{images}_images.{split}.{epoch}"),
     benchmark:
-        "results/benchmarks/render/{dataset}.{images}_images.{split}.{epoch}.tsv"
+        ask.benchmark("render", "{dataset}.{images}_images.{split}.{epoch}")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 8
     params:
-        spec=render_spec,
+        spec=ask.render_spec,
     shell:
         "exitwave render --spec {params.spec:q} --output {output:q} --workers {threads}"
         " {input.stores:q} 2>&1 | tee {log:q}"

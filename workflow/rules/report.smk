@@ -3,37 +3,37 @@
 # cluster stay where snakemake runs.
 rule plot_dataset:
     input:
-        epochs=shown_epochs,
+        epochs=ask.shown_epochs,
     output:
-        directory("results/{dataset}/figures"),
+        directory(ask.path(layout.DATASET_FIGURES)),
     log:
-        "results/logs/plot_dataset/{dataset}.log",
+        ask.log("plot_dataset", "{dataset}"),
     benchmark:
-        "results/benchmarks/plot_dataset/{dataset}.tsv"
+        ask.benchmark("plot_dataset", "{dataset}")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
+        version=ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot dataset {input.epochs:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule plot_network:
     input:
-        history="results/networks/{network}/history.csv",
-        training="results/networks/{network}/training.json",
+        history=rules.train_network.output.history,
+        training=rules.train_network.output.training,
     output:
-        directory("results/networks/{network}/figures"),
+        directory(ask.path(layout.NETWORK_FIGURES)),
     log:
-        "results/logs/plot_network/{network}.log",
+        ask.log("plot_network", "{network}"),
     benchmark:
-        "results/benchmarks/plot_network/{network}.tsv"
+        ask.benchmark("plot_network", "{network}")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
+        version=ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot network results/networks/{wildcards.network} --output {output:q}"
         " 2>&1 | tee {log:q}"
@@ -41,20 +41,20 @@ rule plot_network:
 
 rule plot_evaluation:
     input:
-        samples="results/evaluations/{network}/{dataset}/samples.csv",
-        summary="results/evaluations/{network}/{dataset}/summary.json",
-        examples="results/evaluations/{network}/{dataset}/examples.npz",
+        samples=rules.evaluate_network.output.samples,
+        summary=rules.evaluate_network.output.summary,
+        examples=rules.evaluate_network.output.examples,
     output:
-        directory("results/evaluations/{network}/{dataset}/figures"),
+        directory(ask.path(layout.EVALUATION_FIGURES)),
     log:
-        "results/logs/plot_evaluation/{network}.{dataset}.log",
+        ask.log("plot_evaluation", "{network}.{dataset}"),
     benchmark:
-        "results/benchmarks/plot_evaluation/{network}.{dataset}.tsv"
+        ask.benchmark("plot_evaluation", "{network}.{dataset}")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
+        version=ALGORITHM_VERSIONS["plot"],
     shell:
         "exitwave plot evaluation results/evaluations/{wildcards.network}/{wildcards.dataset}"
         " --output {output:q} 2>&1 | tee {log:q}"
@@ -63,21 +63,21 @@ rule plot_evaluation:
 # All evaluations in one figure, as in Figs. 4 and 6 of the paper.
 rule plot_comparison:
     input:
-        samples=[f"{folder}/samples.csv" for folder in EVALUATIONS],
-        summaries=[f"{folder}/summary.json" for folder in EVALUATIONS],
+        samples=ask.evaluation_samples,
+        summaries=ask.evaluation_summaries,
     output:
-        directory("results/comparison"),
+        directory(ask.path(layout.OVERVIEW)),
     log:
-        "results/logs/plot_comparison/all.log",
+        ask.log("plot_comparison", "all"),
     benchmark:
-        "results/benchmarks/plot_comparison/all.tsv"
+        ask.benchmark("plot_comparison", "all")
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        version=specs.ALGORITHM_VERSIONS["plot"],
-        folders=EVALUATIONS,
-        labels=[entry.label or name for name, entry in CONFIG.evaluations.items()],
+        version=ALGORITHM_VERSIONS["plot"],
+        folders=ask.evaluations,
+        labels=ask.evaluation_labels,
     shell:
         "exitwave plot comparison {params.folders:q} --labels {params.labels:q}"
         " --output {output:q} 2>&1 | tee {log:q}"
@@ -87,16 +87,16 @@ rule plot_comparison:
 rule dataset_card:
     input:
         stores=stores,
-        epochs=card_epochs,
+        epochs=ask.all_epochs,
     output:
-        "results/{dataset}/README.md",
+        ask.path(layout.CARD),
     log:
-        "results/logs/dataset_card/{dataset}.log",
+        ask.log("dataset_card", "{dataset}"),
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        spec=card_spec,
+        spec=ask.card_spec,
     shell:
         "exitwave card --spec {params.spec:q} --dataset {wildcards.dataset} --results results"
         " --output {output:q} {input.epochs:q} 2>&1 | tee {log:q}"
@@ -104,39 +104,16 @@ rule dataset_card:
 
 rule report:
     input:
-        epochs=[
-            path
-            for name in CONFIG.datasets
-            for path in results(layout.all_epochs(CONFIG, name))
-        ],
-        datasets=[f"results/{name}/figures" for name in CONFIG.datasets],
-        cards=[f"results/{name}/README.md" for name in CONFIG.datasets],
-        networks=[f"results/networks/{name}/figures" for name in CONFIG.networks],
-        evaluations=[f"{folder}/figures" for folder in EVALUATIONS],
-        comparison="results/comparison" if EVALUATIONS and not CONFIG.figures else [],
-        ensembles=results(
-            layout.ensemble(name) / "summary.json" for name in CONFIG.ensembles
-        ),
-        comparisons=[
-            file
-            for name in CONFIG.comparisons
-            for file in results(
-                [
-                    layout.comparison(name) / "summary.json",
-                    layout.comparison(name) / "examples.npz",
-                ]
-            )
-        ],
-        figures=results(layout.figure(name) for name in CONFIG.figures),
+        unpack(ask.report_inputs),
     output:
-        "results/report.html",
+        ask.path(layout.REPORT),
     log:
-        "results/logs/report/all.log",
+        ask.log("report", "all"),
     localrule: True
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     params:
-        spec=specs.report_spec(CONFIG),
+        spec=ask.report_spec,
     shell:
         "exitwave report --spec {params.spec:q} --results results --output {output:q}"
         " 2>&1 | tee {log:q}"

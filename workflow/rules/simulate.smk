@@ -3,21 +3,21 @@ rule simulate_exit_waves:
     input:
         manifest=manifest,
     output:
-        store=ensure("results/{dataset}/exit_waves/{shard}.nc", non_empty=True),
-        summary="results/{dataset}/exit_waves/{shard}.json",
+        store=ensure(ask.path(layout.STORE), non_empty=True),
+        summary=ask.path(layout.STORE_SUMMARY),
     log:
-        "results/logs/simulate/{dataset}.{shard}.log",
+        ask.log("simulate", "{dataset}.{shard}"),
     benchmark:
-        "results/benchmarks/simulate/{dataset}.{shard}.tsv"
+        ask.benchmark("simulate", "{dataset}.{shard}")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 16
     resources:
         gpu=0,
         # More than the job's own cores, see profiles/slurm.
         worker_jobs=0,
     params:
-        spec=simulate_spec,
+        spec=ask.simulate_spec,
     shell:
         "exitwave simulate --spec {params.spec:q} --manifest {input.manifest:q}"
         " --output {output.store:q} --workers {threads} --worker-jobs {resources.worker_jobs}"

@@ -2,24 +2,24 @@
 # the deletion of a job's outputs, and a killed training goes on where it was.
 rule train_network:
     input:
-        training=training_epochs,
-        validation=validation_epochs,
+        training=ask.training_epochs,
+        validation=ask.validation_epochs,
     output:
-        model=ensure("results/networks/{network}/model.keras", non_empty=True),
-        network="results/networks/{network}/network.json",
-        history="results/networks/{network}/history.csv",
-        training="results/networks/{network}/training.json",
+        model=ensure(ask.path(layout.MODEL), non_empty=True),
+        network=ask.path(layout.DESCRIPTION),
+        history=ask.path(layout.NETWORK, "history.csv"),
+        training=ask.path(layout.NETWORK, "training.json"),
     log:
-        "results/logs/train/{network}.log",
+        ask.log("train", "{network}"),
     benchmark:
-        "results/benchmarks/train/{network}.tsv"
+        ask.benchmark("train", "{network}")
     conda:
-        "../../envs/exitwave.yaml"
+        ENVIRONMENT
     threads: 16
     resources:
         gpu=0,
     params:
-        spec=train_spec,
+        spec=ask.train_spec,
     shell:
         "exitwave train --spec {params.spec:q} --training {input.training:q}"
         " --validation {input.validation:q} --output results/networks/{wildcards.network}"

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from exitwave.errors import ExitwaveError
-
 
 def add_spec(parser: argparse.ArgumentParser) -> None:
     """Add ``--spec``: JSON, or ``@FILE`` with it."""
@@ -22,27 +20,10 @@ def add_spec(parser: argparse.ArgumentParser) -> None:
 
 
 def text_or_file(value: str) -> str:
-    """Return a JSON text as it is, or for ``@FILE`` the text of that file.
+    """Return a JSON text as it is, or for ``@FILE`` the text of that file."""
+    from exitwave.workflow.handover import argument_text
 
-    Linux takes no argument longer than 128 KiB.
-
-    Raises
-    ------
-    ExitwaveError
-        Where the file cannot be read.
-    """
-    if not value.startswith("@"):
-        return value
-    path = Path(value[1:])
-    try:
-        # Results hold their spec: the end of the file's last line does not belong to it.
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise ExitwaveError(
-            f"The file in the argument '{value}' cannot be read ({reason}); give @ and the path of "
-            "a file that holds the JSON, or the JSON itself."
-        ) from None
+    return argument_text(value)
 
 
 def add_output(parser: argparse.ArgumentParser, text: str) -> None:

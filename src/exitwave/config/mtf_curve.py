@@ -17,7 +17,7 @@ from pathlib import Path
 
 MtfCurve = tuple[tuple[float, float], ...]
 
-# The curve travels in a spec on the command line, where Linux takes 128 KiB.
+# So many points make some 40 kB of each spec that holds the curve.
 MOST_POINTS = 1000
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yte
 
+from exitwave.doctor import CHECKOUT
 from exitwave.doctor.finding import Finding, good, problem
 from exitwave.doctor.slurm_site import SITE, Resource, Resources
 from exitwave.errors import ExitwaveError
@@ -102,8 +103,7 @@ def read_profile(name: str) -> Profile:
     ExitwaveError
         Where there is none, or it is not YAML.
     """
-    checkout = Path(__file__).resolve().parents[3]
-    folders = [Path(name), Path("profiles", name), checkout / "profiles" / name]
+    folders = [Path(name), Path("profiles", name), CHECKOUT / "profiles" / name]
     for folder in folders:
         for path in sorted(folder.glob("profile*.yaml")) + sorted(folder.glob("config*.yaml")):
             return Profile(path, _read(path))

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exitwave.doctor import CHECKOUT
 from exitwave.doctor.finding import Finding, good, problem, warning
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from exitwave.doctor.cluster import Profile
 
-LOCK = Path(__file__).resolve().parents[3] / "envs/lock.txt"
+LOCK = CHECKOUT / "envs/lock.txt"
 
 _MOST_NAMED = 12
 _CHILD_SECONDS = 120

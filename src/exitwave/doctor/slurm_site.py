@@ -15,9 +15,10 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from exitwave.doctor import CHECKOUT
 from exitwave.errors import ExitwaveError
 
-SITE = Path(__file__).resolve().parents[3] / "profiles/slurm/site.yaml"
+SITE = CHECKOUT / "profiles/slurm/site.yaml"
 
 Resource = int | float | str
 Resources = Mapping[str, Resource]

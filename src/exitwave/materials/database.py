@@ -25,6 +25,7 @@ from ase.io import jsonio
 from pydantic import JsonValue
 
 from exitwave.config.constraints import BUILT_IN
+from exitwave.config.sources import missing_source
 from exitwave.errors import ExitwaveError
 from exitwave.materials.monolayers import monolayers
 from exitwave.materials.unit_cells import RawCell, UnusableError
@@ -120,10 +121,7 @@ def _opened(source: str | Path, folder: Path) -> Rows:
         with path.open("rb") as file:
             start = file.read(16)
     except FileNotFoundError:
-        raise ExitwaveError(
-            f"There is no file {source} (looked for {path.absolute()}); set materials.source to "
-            f"the path of an ASE database, or to '{BUILT_IN}' for the built-in table."
-        ) from None
+        raise missing_source(source) from None
     except OSError as error:
         raise _no_database(source, f"it cannot be read ({error.strerror})") from error
     if not start:

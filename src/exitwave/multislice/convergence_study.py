@@ -1,10 +1,10 @@
 """What a study of convergence compares: settings, and the wave that counts as correct for each.
 
-Three comparisons are made. ``slice_thickness`` and ``sampling`` vary one setting and leave the
+Three variations are made. ``slice_thickness`` and ``sampling`` vary one setting and leave the
 other as in the configuration's ``multislice``, in the reference as well, so each shows one
 approximation alone. ``total`` holds all these waves against one that is fine in both.
 
->>> for comparison, settings, reference in comparisons(read_study(spec)):
+>>> for comparison, settings, reference in variations(read_study(spec)):
 ...     print(comparison, settings.slice_thickness, reference.slice_thickness)
 """
 
@@ -118,7 +118,7 @@ def _settled(multislice: Multislice) -> Multislice:
     )
 
 
-def comparisons(study: Study) -> list[tuple[str, Settings, Settings]]:
+def variations(study: Study) -> list[tuple[str, Settings, Settings]]:
     """Return name, settings and reference of every comparison that is made of a specimen."""
     own, finest, section = study.own, study.reference, study.section
     projections = dict.fromkeys((own.projection, *section.projections))

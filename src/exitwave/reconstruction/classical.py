@@ -12,8 +12,8 @@ of iterations, if noise lets them come at all. `remove_low_frequencies` leaves t
 comparison, as the paper does. No image tells the phase of the whole wave: it is set to 0 at the
 border of the field.
 
->>> told = told_microscope(draw, "paper")
->>> found = reconstruct_wave(images, 0.105, told, iterations=50)
+>>> known = known_microscope(draw, "paper")
+>>> found = reconstruct_wave(images, 0.105, known, iterations=50)
 >>> found.wave.shape
 (352, 352)
 """
@@ -71,8 +71,8 @@ class Reconstruction:
     misfit: Floats
 
 
-def told_microscope(draw: MicroscopeDraw, knowledge: Knowledge) -> MicroscopeDraw:
-    """Return the microscope that the reconstruction is told of.
+def known_microscope(draw: MicroscopeDraw, knowledge: Knowledge) -> MicroscopeDraw:
+    """Return the microscope as far as the reconstruction knows it.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def reconstruct_wave(
     sampling : float
         Side of a pixel [Å].
     microscope : MicroscopeDraw
-        What is told of it, see `told_microscope`; its sampling is not used.
+        What is told of it, see `known_microscope`; its sampling is not used.
     iterations : int
         From 1.
     accelerated : bool

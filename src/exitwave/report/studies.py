@@ -206,7 +206,7 @@ def resources_table(config: Config, results: Path) -> Table | None:
                 *(f"{value:g} h" if value is not None else "–" for value in paper),
             )
         )
-        benchmarks = results / "benchmarks"
+        benchmarks = results / layout.BENCHMARKS
         training = "–"
         if trained is not None:
             path = results / layout.network(trained) / "training.json"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exitwave.errors import ExitwaveError
+from exitwave.workflow import layout
 
 # Snakemake's own process, which each job on a cluster has besides its stage [MB].
 _SNAKEMAKE_MB = 300
@@ -86,7 +87,7 @@ def measured_use(results: Path) -> list[RuleUse]:
         Where there are no benchmarks.
     """
     rules = defaultdict(list)
-    for path in sorted(results.glob("benchmarks/*/*.tsv")):
+    for path in sorted(results.glob(str(layout.benchmark("*", "*")))):
         # A job may be writing the file just now.
         with contextlib.suppress(OSError, ValueError, KeyError, SyntaxError, csv.Error):
             for row in csv.DictReader(
@@ -96,8 +97,8 @@ def measured_use(results: Path) -> list[RuleUse]:
                 rules[job.rule].append(job)
     if not rules:
         raise ExitwaveError(
-            f"There are no benchmarks in {results / 'benchmarks'}; run snakemake first, or name "
-            "the folder of its results by --results."
+            f"There are no benchmarks in {results / layout.BENCHMARKS}; run snakemake first, or "
+            "name the folder of its results by --results."
         )
     return [RuleUse(rule, tuple(jobs)) for rule, jobs in sorted(rules.items())]
 

@@ -31,6 +31,7 @@ from exitwave.materials.manifest import (
     parsed_manifest,
     read_content,
 )
+from exitwave.materials.sample_keys import sample_key
 from exitwave.materials.selection import select_samples
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance.attributes import Origin
@@ -39,7 +40,6 @@ from exitwave.runs import cost
 from exitwave.summaries.exit_waves import ShardSummary
 from exitwave.summaries.training import TrainingSummary
 from exitwave.workflow import layout
-from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import (
     catalog_spec,
     evaluate_spec,
@@ -129,7 +129,7 @@ class _Shard:
 
 def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard], Step]:
     """Return the shards by the catalog of the present configuration and database."""
-    folder = results / name / "catalog"
+    folder = results / layout.catalog(name)
     spec = catalog_spec(config, name)
     source = config.datasets[name].materials.source
     why = NEW
@@ -142,12 +142,12 @@ def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard
             if not why and used != now:
                 why = f"{source} has changed"
     if not why:
-        paths = sorted((folder / "shards").glob("*.json"))
-        contents = {path.stem: read_content(path) for path in paths}
+        names = layout.shard_names(folder)
+        contents = {shard: read_content(layout.shard_manifest(folder, shard)) for shard in names}
     else:
         contents = _planned_contents(config, name)
     shards = {
-        shard: _Shard(content, parsed_manifest(content, folder / "shards" / f"{shard}.json"))
+        shard: _Shard(content, parsed_manifest(content, layout.shard_manifest(folder, shard)))
         for shard, content in contents.items()
     }
     todo = "choose the materials" if why else ""
@@ -171,7 +171,7 @@ def _planned_contents(config: Config, name: str) -> dict[str, bytes]:
 
 def _simulation(config: Config, name: str, results: Path, shards: Mapping[str, _Shard]) -> Step:
     entry, spec = config.datasets[name], simulate_spec(config, name)
-    folder = results / name / "exit_waves"
+    folder = results / layout.EXIT_WAVES.format(dataset=name)
     known = _known_keys(folder)
     computed = copied = jobs = 0
     for number, shard in shards.items():

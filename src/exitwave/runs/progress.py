@@ -139,7 +139,7 @@ def dataset_progress(results: Path, name: str, moment: Moment) -> DatasetProgres
     folder = results / name
     shards = tuple(
         _shard_progress(results, name, shard, samples, moment)
-        for shard, samples in sorted(_samples_of_shards(folder / "catalog").items())
+        for shard, samples in sorted(_samples_of_shards(results / layout.catalog(name)).items())
     )
     epochs = Counter(epoch_kind(path) for path in folder.glob("epochs/*/*/[0-9]*.nc"))
     rates = [shard.samples_per_second for shard in shards if shard.samples_per_second]
@@ -165,7 +165,7 @@ def _samples_of_shards(catalog: Path) -> dict[str, int]:
 def _shard_progress(
     results: Path, dataset: str, shard: str, samples: int, moment: Moment
 ) -> ShardProgress:
-    stores = results / dataset / "exit_waves"
+    stores = results / layout.EXIT_WAVES.format(dataset=dataset)
     summary = find_document(stores / f"{shard}.json", ShardSummary)
     if summary is not None and (stores / f"{shard}.nc").exists():
         reasons = tuple((entry.material, entry.reason) for entry in summary.failed)
@@ -216,10 +216,11 @@ def _newest_journal(kept: Path, shard: str) -> tuple[int, float]:
 
 def _past_rates(results: Path, dataset: str, shards: list[str]) -> Iterator[float]:
     """Samples a second of finished jobs, from Snakemake's benchmarks."""
+    stores = results / layout.EXIT_WAVES.format(dataset=dataset)
     for shard in shards:
-        summary = find_document(results / dataset / "exit_waves" / f"{shard}.json", ShardSummary)
+        summary = find_document(stores / f"{shard}.json", ShardSummary)
         with contextlib.suppress(OSError, ValueError, IndexError, ZeroDivisionError):
-            table = results / "benchmarks/simulate" / f"{dataset}.{shard}.tsv"
+            table = results / layout.benchmark("simulate", f"{dataset}.{shard}")
             seconds = float(table.read_text().splitlines()[1].split("\t")[0])
             if summary is not None and summary.computed:
                 yield summary.computed / seconds

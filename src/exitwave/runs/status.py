@@ -78,7 +78,9 @@ def status_text(results: Path, config: Config | None = None) -> str:
     datasets = [dataset_progress(results, name, moment) for name in _dataset_names(results)]
     for dataset in datasets:
         lines += ["", *_dataset_lines(dataset, _epochs_wanted(config, dataset.name))]
-    networks = sorted(path for path in results.glob("networks/*") if path.is_dir())
+    networks = sorted(
+        path for path in results.glob(layout.as_glob(layout.NETWORK)) if path.is_dir()
+    )
     if networks:
         lines += ["", *(_network_line(network_progress(folder, moment)) for folder in networks)]
     lines += [*_evaluation_lines(results), *_report_line(results)]
@@ -167,14 +169,14 @@ def _network_line(network: NetworkProgress) -> str:
 
 
 def _evaluation_lines(results: Path) -> Iterator[str]:
-    for path in sorted(results.glob("evaluations/*/*/summary.json")):
+    for path in sorted(results.glob(layout.as_glob(layout.SUMMARIES["evaluations"]))):
         if summary := find_document(path, EvaluationSummary):
             name = f"{path.parent.parent.name} on {path.parent.name}"
             yield _line("evaluation", f"{name}: {summary.samples} samples, done")
 
 
 def _report_line(results: Path) -> Iterator[str]:
-    if (report := results / "report.html").exists():
+    if (report := results / layout.REPORT).exists():
         yield _line("report", str(report))
 
 

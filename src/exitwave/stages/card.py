@@ -84,15 +84,15 @@ def write_card(
             f"There is no data set '{dataset}' in the configuration, which has "
             f"{', '.join(config.datasets) or 'none'}; give one of these."
         )
-    shards = layout.shard_names(results / layout.source(config, dataset) / "catalog")
+    shards = layout.shard_names(results / layout.catalog(layout.source(config, dataset)))
     stores = [results / path for path in layout.stores(config, dataset, shards)]
     sections = (
         _head(config, dataset, stores),
         _files(results, stores, epochs),
         _loading(results / dataset, epochs),
         _distributions(stores, epochs),
-        _bad_samples(results / layout.source(config, dataset) / "catalog", stores),
-        _cost(results / "benchmarks", dataset, layout.source(config, dataset)),
+        _bad_samples(results / layout.catalog(layout.source(config, dataset)), stores),
+        _cost(results / layout.BENCHMARKS, dataset, layout.source(config, dataset)),
         _settings(config, dataset),
         _origin(config, dataset),
     )

@@ -48,9 +48,9 @@ from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.reconstruction.classical import (
     Knowledge,
+    known_microscope,
     reconstruct_wave,
     remove_low_frequencies,
-    told_microscope,
 )
 from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.examples import WAYS, ComparisonExample, Example, write_examples
@@ -241,7 +241,7 @@ def _reconstruct(task: _Task) -> _Reconstructed:
         found = reconstruct_wave(
             taken,
             sampling,
-            told_microscope(true_microscope, knowledge),
+            known_microscope(true_microscope, knowledge),
             task.iterations,
             accelerated=knowledge == "all",
         )

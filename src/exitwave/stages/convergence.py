@@ -37,7 +37,7 @@ from exitwave.imaging.grids import Grid
 from exitwave.materials.material import Material, read_materials
 from exitwave.materials.selection import take_limit
 from exitwave.multislice.atomic_scattering import known_elements
-from exitwave.multislice.convergence_study import Settings, Study, comparisons, read_study
+from exitwave.multislice.convergence_study import Settings, Study, read_study, variations
 from exitwave.multislice.exit_wave import exit_wave, grid_points, slice_thicknesses
 from exitwave.provenance import attributes as provenance
 from exitwave.scoring.metrics import wave_error
@@ -131,7 +131,7 @@ def measure_convergence(
     """
     study = read_study(spec)
     subjects = _subjects(study)
-    made = comparisons(study)
+    made = variations(study)
     wanted = list(dict.fromkeys(entry for _, *pair in made for entry in pair))
     # The longest first, so that no worker is left alone with one at the end.
     wanted.sort(key=lambda entry: entry.slice_thickness * entry.sampling**2)

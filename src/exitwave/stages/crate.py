@@ -24,8 +24,9 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.provenance import inputs
 from exitwave.provenance.remake import command, recorded_origin
+from exitwave.workflow import layout
 
-METADATA = "ro-crate-metadata.json"
+METADATA = layout.CRATE
 WORKFLOW = "workflow"
 LICENCE = "https://spdx.org/licenses/GPL-3.0-or-later"
 
@@ -110,21 +111,19 @@ def write_crate(configuration: str, output: Path, checkout: Path) -> None:
 
 def _results(results: Path) -> Iterator[Path]:
     """Yield what `exitwave provenance` can describe: stores, and folders with a summary."""
-    for pattern in ("*/exit_waves/[0-9]*.nc", "*/epochs/*/*/[0-9]*.nc"):
-        yield from results.glob(pattern)
+    for pattern in (layout.STORE, layout.EPOCH):
+        yield from results.glob(layout.as_glob(pattern))
     for pattern in (
-        "*/catalog/summary.json",
-        "networks/*/network.json",
-        "evaluations/*/*/summary.json",
-        "ensembles/*/summary.json",
-        "comparisons/*/summary.json",
+        layout.CATALOG_SUMMARY,
+        layout.DESCRIPTION,
+        *layout.SUMMARIES.values(),
     ):
-        yield from (path.parent for path in results.glob(pattern))
+        yield from (path.parent for path in results.glob(layout.as_glob(pattern)))
 
 
 def _files(results: Path) -> Iterator[Path]:
     """Yield all files but logs, checkpoints, hidden ones and the description itself."""
-    left_out = {"logs", "benchmarks", "checkpoints", WORKFLOW}
+    left_out = {layout.LOGS, layout.BENCHMARKS, "checkpoints", WORKFLOW}
     for path in results.rglob("*"):
         parts = path.relative_to(results).parts
         hidden = any(part.startswith(".") for part in parts)
@@ -205,7 +204,7 @@ def _within(path: Path, files: dict[Path, Any]) -> list[Any]:
         entity
         for known, entity in files.items()
         if known.absolute() == wanted
-        or (wanted in known.absolute().parents and known.parent.name != "figures")
+        or (wanted in known.absolute().parents and known.parent.name != layout.OWN_FIGURES)
     ]
 
 

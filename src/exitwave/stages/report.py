@@ -50,21 +50,21 @@ def report_results(spec: str, results: Path, output: Path) -> None:
     config = read_spec(spec, ReportSpec).configuration()
     datasets = {}
     for name, dataset in config.datasets.items():
-        catalog = results / layout.source(config, name) / "catalog"
+        catalog = results / layout.catalog(layout.source(config, name))
         shards = layout.shard_names(catalog)
         datasets[name] = DatasetFiles(
             label=dataset.label or name,
             catalog=catalog,
             exit_waves=[results / path for path in layout.stores(config, name, shards)],
             epochs=[results / path for path in layout.all_epochs(config, name)],
-            figures=results / name / "figures",
+            figures=layout.own_figures(results / name),
         )
     networks = {
         name: NetworkFiles(
             label=network.label or name,
             dataset=network.dataset,
             folder=results / layout.network(name),
-            figures=results / layout.network(name) / "figures",
+            figures=layout.own_figures(results / layout.network(name)),
         )
         for name, network in config.networks.items()
     }
@@ -74,7 +74,7 @@ def report_results(spec: str, results: Path, output: Path) -> None:
             network=entry.network,
             dataset=entry.dataset,
             folder=results / layout.evaluation(config, name),
-            figures=results / layout.evaluation(config, name) / "figures",
+            figures=layout.own_figures(results / layout.evaluation(config, name)),
         )
         for name, entry in config.evaluations.items()
     }
@@ -84,9 +84,9 @@ def report_results(spec: str, results: Path, output: Path) -> None:
         datasets=datasets,
         networks=networks,
         evaluations=evaluations,
-        benchmarks=results / "benchmarks",
+        benchmarks=results / layout.BENCHMARKS,
         logs=results / layout.LOGS,
-        comparison=results / "comparison" if evaluations and not config.figures else None,
+        comparison=results / layout.OVERVIEW if evaluations and not config.figures else None,
         studies=(config, results),
     )
 

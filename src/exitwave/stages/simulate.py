@@ -31,6 +31,7 @@ from exitwave.files.shard_files import ShardFiles
 from exitwave.files.writer import StoreWriter
 from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials.material import Material
+from exitwave.materials.sample_keys import sample_key
 from exitwave.multislice.exit_wave import (
     single_energy,
     stored_points,
@@ -46,7 +47,6 @@ from exitwave.specimens.build import build_specimen
 from exitwave.summaries.exit_waves import FailedSpecimen, ShardSummary, failed_text
 from exitwave.tasks.parallel import map_tasks, prefetch
 from exitwave.tasks.progress import FailedSample, current
-from exitwave.workflow.sample_keys import sample_key
 from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)

@@ -101,7 +101,10 @@ def cluster_of_jobs(
 
     own = own_job()
     extra = ["--no-requeue", *([f"--qos={own.qos}"] if own.qos else [])]
-    # Certificates must be read on other nodes, and by nobody else; the folder is made so.
+    # Certificates must be read on other nodes, and by nobody else; the folder is made so. Put into
+    # files by dask-jobqueue (shared_temp_directory), they would outlive this block, until Python
+    # collects the cluster, and would stay open, so that NFS might not have written them yet when
+    # a job on another node asks for them.
     shared = Path(".snakemake").absolute()
     shared.mkdir(exist_ok=True)
     with (

@@ -1,10 +1,15 @@
 """Where the results of a configuration lie, relative to the folder of the results.
 
-Snakemake's rules and the report both ask here, so that a path is written down once.
+Snakemake's rules, the report, the RO-Crate and the plan all ask here, so that a path is written
+down once. Constants are patterns with Snakemake's wildcards in braces; functions fill them in.
+
+>>> exit_wave_store("mos2", "000")
+PosixPath('mos2/exit_waves/000.nc')
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,21 +17,83 @@ from exitwave.config import Config
 from exitwave.config.sections.figures import SHOWN
 
 DEFAULT_IMAGES = 3
-CONVERGENCE = Path("convergence")
-LOGS = Path("logs")
 SPLITS = ("training", "validation")
 
-# What the jobs of a stage make, in the folder of the results; their logs are named by what stands
-# for the stars.
+RESULTS = "results"
+"""Folder of the results in the folder that snakemake runs in."""
+
+# One folder or file for each data set.
+CATALOG = "{dataset}/catalog"
+SHARDS = CATALOG + "/shards"
+MANIFEST = SHARDS + "/{shard}.json"
+EXIT_WAVES = "{dataset}/exit_waves"
+STORE = EXIT_WAVES + "/{shard}.nc"
+STORE_SUMMARY = EXIT_WAVES + "/{shard}.json"
+EPOCH = "{dataset}/epochs/{images}_images/{split}/{epoch}.nc"
+CARD = "{dataset}/README.md"
+
+# One folder for each network, and for each study of networks.
+NETWORK = "networks/{network}"
+MODEL = NETWORK + "/model.keras"
+DESCRIPTION = NETWORK + "/network.json"
+EVALUATION = "evaluations/{network}/{dataset}"
+ENSEMBLE = "ensembles/{ensemble}"
+COMPARISON = "comparisons/{comparison}"
+CONVERGENCE = "convergence"
+
+# Pictures: those of a result lie in its folder, those asked for by name in one of their own.
+OWN_FIGURES = "figures"
+DATASET_FIGURES = "{dataset}/" + OWN_FIGURES
+NETWORK_FIGURES = f"{NETWORK}/{OWN_FIGURES}"
+EVALUATION_FIGURES = f"{EVALUATION}/{OWN_FIGURES}"
+CONVERGENCE_FIGURES = f"{CONVERGENCE}/{OWN_FIGURES}"
+OVERVIEW = "comparison"
+"""All evaluations in one figure."""
+FIGURE = "figures/{figure}"
+
+REPORT = "report.html"
+CRATE = "ro-crate-metadata.json"
+
+LOGS = "logs"
+BENCHMARKS = "benchmarks"
+
+CATALOG_SUMMARY = CATALOG + "/summary.json"
+SUMMARIES = {
+    "evaluations": EVALUATION + "/summary.json",
+    "ensembles": ENSEMBLE + "/summary.json",
+    "comparisons": COMPARISON + "/summary.json",
+}
+"""What tells how a study of networks was made, by the section of the configuration."""
+
+_WILDCARD = re.compile(r"\{(\w+)\}")
+
+
+def as_glob(pattern: str) -> str:
+    """Return a pattern in which anything may stand for a wildcard, but a number for a number."""
+    numbers = ("shard", "epoch")
+    return _WILDCARD.sub(lambda found: "[0-9]*" if found[1] in numbers else "*", pattern)
+
+
+def log(job: str, name: str) -> Path:
+    """Return the log of a job: of what kind it is, and of what result."""
+    return Path(LOGS, job, f"{name}.log")
+
+
+def benchmark(job: str, name: str) -> Path:
+    """Return the table of what a job took."""
+    return Path(BENCHMARKS, job, f"{name}.tsv")
+
+
+# What the jobs of a stage make, in the folder of the results.
 _OUTPUTS = {
-    "catalog": "*/catalog",
-    "simulate": "*/exit_waves/*.nc",
-    "render": "*/epochs/*/*/*.nc",
-    "train": "networks/*",
-    "evaluate": "evaluations/*/*",
-    "ensemble": "ensembles/*",
-    "compare": "comparisons/*",
-    "convergence": "convergence",
+    "catalog": CATALOG,
+    "simulate": STORE,
+    "render": EPOCH,
+    "train": NETWORK,
+    "evaluate": EVALUATION,
+    "ensemble": ENSEMBLE,
+    "compare": COMPARISON,
+    "convergence": CONVERGENCE,
 }
 
 
@@ -35,7 +102,7 @@ def progress(stage: str, *names: str) -> Path:
 
     The names are the wildcards of the job's rule, in the order of its output.
     """
-    return LOGS / stage / f"{'.'.join(names or ('all',))}.json"
+    return Path(LOGS, stage, f"{'.'.join(names or ('all',))}.json")
 
 
 def progress_of(stage: str, output: Path) -> Path | None:
@@ -43,14 +110,15 @@ def progress_of(stage: str, output: Path) -> Path | None:
 
     None where the stage has none, or the output does not lie where the rules put it.
     """
-    if stage not in _OUTPUTS or not output.absolute().match(_OUTPUTS[stage]):
+    if stage not in _OUTPUTS:
         return None
-    wanted = Path(_OUTPUTS[stage]).parts
-    parts = output.absolute().parts
+    parts, wanted = output.absolute().parts, Path(_OUTPUTS[stage]).parts
+    if not Path(*parts[-len(wanted) :]).match(_WILDCARD.sub("*", _OUTPUTS[stage])):
+        return None
     names = [
-        part.removesuffix(pattern.removeprefix("*"))
+        part.removesuffix(Path(pattern).suffix)
         for part, pattern in zip(parts[-len(wanted) :], wanted, strict=True)
-        if pattern.startswith("*")
+        if _WILDCARD.search(pattern)
     ]
     return Path(*parts[: -len(wanted)]) / progress(stage, *names)
 
@@ -60,13 +128,28 @@ def source(config: Config, dataset: str) -> str:
     return config.datasets[dataset].exit_waves_from or dataset
 
 
+def catalog(dataset: str) -> Path:
+    """Return the folder of the catalog that a data set has of its own."""
+    return Path(CATALOG.format(dataset=dataset))
+
+
+def shard_manifest(catalog: Path, shard: str) -> Path:
+    """Return the manifest of a shard of the catalog in a folder."""
+    return catalog / "shards" / f"{shard}.json"
+
+
+def exit_wave_store(dataset: str, shard: str) -> Path:
+    """Return the store of a shard's exit waves."""
+    return Path(STORE.format(dataset=dataset, shard=shard))
+
+
 def stores(config: Config, dataset: str, shards: Iterable[str]) -> list[Path]:
     """Return the exit-wave stores behind a data set, given the names of its shards."""
-    return [Path(source(config, dataset), "exit_waves", f"{name}.nc") for name in sorted(shards)]
+    return [exit_wave_store(source(config, dataset), name) for name in sorted(shards)]
 
 
 def shard_names(catalog: Path) -> list[str]:
-    """Return the names of the shards of a finished catalog."""
+    """Return the names of the shards of the finished catalog in a folder."""
     return sorted(path.stem for path in (catalog / "shards").glob("[0-9]*.json"))
 
 
@@ -94,8 +177,8 @@ def image_numbers(config: Config, dataset: str, split: str) -> list[int]:
 def epochs(config: Config, dataset: str, images: int, split: str) -> list[Path]:
     """Return the pre-generated epochs of one side of a data set."""
     count = getattr(config.datasets[dataset].epochs, f"{split}_epochs")
-    folder = Path(dataset, "epochs", f"{images}_images", split)
-    return [folder / f"{epoch:02d}.nc" for epoch in range(count)]
+    wildcards = {"dataset": dataset, "images": images, "split": split}
+    return [Path(EPOCH.format(**wildcards, epoch=f"{epoch:02d}")) for epoch in range(count)]
 
 
 def all_epochs(config: Config, dataset: str) -> list[Path]:
@@ -118,28 +201,33 @@ def shown_epochs(config: Config, dataset: str) -> list[Path]:
 
 def network(name: str) -> Path:
     """Return the folder of a network."""
-    return Path("networks", name)
+    return Path(NETWORK.format(network=name))
 
 
 def evaluation(config: Config, name: str) -> Path:
     """Return the folder of an evaluation."""
     entry = config.evaluations[name]
-    return Path("evaluations", entry.network, entry.dataset)
+    return Path(EVALUATION.format(network=entry.network, dataset=entry.dataset))
 
 
 def ensemble(name: str) -> Path:
     """Return the folder of an ensemble."""
-    return Path("ensembles", name)
+    return Path(ENSEMBLE.format(ensemble=name))
 
 
 def comparison(name: str) -> Path:
     """Return the folder of a comparison with classical reconstruction."""
-    return Path("comparisons", name)
+    return Path(COMPARISON.format(comparison=name))
 
 
 def figure(name: str) -> Path:
-    """Return the folder of a figure."""
-    return Path("figures", name)
+    """Return the folder of a figure that is asked for by name."""
+    return Path(FIGURE.format(figure=name))
+
+
+def own_figures(folder: Path) -> Path:
+    """Return the folder of the figures of the data set, network or evaluation in a folder."""
+    return folder / OWN_FIGURES
 
 
 def figure_sources(config: Config, name: str) -> list[Path]:
@@ -153,7 +241,7 @@ def figure_sources(config: Config, name: str) -> list[Path]:
         "comparisons": comparison,
     }
     if section is None:
-        return [CONVERGENCE]
+        return [Path(CONVERGENCE)]
     return [folders[section](source) for source in entry.of]
 
 
