@@ -104,8 +104,8 @@ def prepared(folder: Path, options: argparse.Namespace) -> int:
     config = configuration(options.database, options)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     summary = build_catalog(specs.catalog_spec(parse_config(config), NAME), folder / "catalog")
-    print(json.dumps({key: summary[key] for key in ("materials", "samples")}))
-    return int(sum(summary["samples"].values()))
+    print(json.dumps({"materials": summary.materials, "samples": summary.samples}))
+    return int(sum(summary.samples.values()))
 
 
 def stage_seconds(folder: Path, stage: str) -> float:

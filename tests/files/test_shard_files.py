@@ -46,7 +46,7 @@ class Dataset:
 
     def all_shards(self, shards, **changes):
         """Return how many samples were computed for another number of shards."""
-        return sum(self.simulate(name)["computed"] for name in self.rebuild(shards, **changes))
+        return sum(self.simulate(name).computed for name in self.rebuild(shards, **changes))
 
     def content(self):
         found = {}
@@ -118,7 +118,7 @@ def test_stores_are_copied_from_where_there_are_no_hard_links(dataset, reference
     assert dataset.all_shards(3) == SAMPLES
     shards = dataset.rebuild(5)
     new = [name for name in shards if not (dataset.stores / f"{name}.nc").exists()]
-    copied = {name: dataset.simulate(name)["copied"] for name in new}
+    copied = {name: dataset.simulate(name).copied for name in new}
     assert copied
     for name in new:
         assert copied[name] == len(json.loads(dataset.manifest(name).read_text())["samples"])
@@ -128,7 +128,7 @@ def test_another_spec_leaves_the_shards_that_are_not_done_as_they_were(dataset, 
     assert dataset.all_shards(3) == SAMPLES
     larger = {"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.1]}
     first = dataset.rebuild(3, structure=larger)[0]
-    size = dataset.simulate(first)["computed"]
+    size = dataset.simulate(first).computed
     # The key is set back: only what was made anew is lost.
     assert dataset.all_shards(3) == size
     assert dataset.content() == reference

@@ -125,7 +125,7 @@ def test_what_was_left_out_is_told(page: Page) -> None:
     assert "more than 8 atoms in the cell" in page.text
     assert "Of 9 rows of the source, 7 matched the selection, 4 were accepted" in page.text
     assert "2 lack “gap”" in page.text
-    assert FAILED["reason"] in page.text
+    assert FAILED.reason in page.text
     assert "1 specimen that could not be made" in page.text
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from small_dataset import RAW, configuration
+from summary_cases import training_summary
 
 from exitwave.config import parse_config
+from exitwave.files.documents import write_document
 from exitwave.files.journal import count_samples
 from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
@@ -23,6 +25,7 @@ from exitwave.runs.snakemake_log import newest_run, read_run
 from exitwave.runs.status import status_text
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.summaries.scores import EvaluationSummary
 from exitwave.tasks.progress import FailedSample, JobProgress, TrainedEpochs
 from exitwave.workflow import layout, specs
 
@@ -174,7 +177,9 @@ def test_training_evaluation_and_report(tmp_path):
     (folder / "checkpoints/state.json").write_text(json.dumps(state))
     text = status_text(results, config)
     assert "unet: epoch 5 of 20, loss 1.000e-01, val_loss 6.000e-01, 15 min left" in text
-    (folder / "training.json").write_text(json.dumps({"epochs": 20, "loss": 0.1}))
+    write_document(
+        folder / "training.json", dataclasses.asdict(training_summary(epochs=20, loss=0.1))
+    )
     (folder / "model.keras").touch()
     assert network_progress(folder, Moment(time.time())).state == "done"
 
@@ -182,8 +187,9 @@ def test_training_evaluation_and_report(tmp_path):
     epoch.parent.mkdir(parents=True)
     epoch.touch()
     evaluation = results / "evaluations/unet/small/summary.json"
-    evaluation.parent.mkdir(parents=True)
-    evaluation.write_text(json.dumps({"samples": 7}))
+    write_document(
+        evaluation, dataclasses.asdict(EvaluationSummary(samples=7, statistics={}, ratios={}))
+    )
     (results / "report.html").touch()
     text = status_text(results, config)
     assert "epochs    3_images/training 1 of 10, 3_images/validation 0 of 1" in text

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import ase.db
@@ -18,6 +19,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.materials import selection
 from exitwave.materials.manifest import Manifest, ManifestSample, read_manifest
 from exitwave.materials.material import read_materials
+from exitwave.provenance.attributes import attributes
 from exitwave.stages.catalog import build_catalog
 
 CHECKOUT = Path(__file__).parents[2]
@@ -63,8 +65,10 @@ def test_files_of_a_catalog_agree(tmp_path):
     summary = build_catalog(spec(shards=4), tmp_path / "catalog")
     folder = tmp_path / "catalog"
     materials, samples = table(folder / "materials.csv"), table(folder / "samples.csv")
-    assert json.loads((folder / "summary.json").read_text()) == summary
-    assert summary["taken"] == summary["accepted"] == len(materials) >= 45
+    written = json.loads((folder / "summary.json").read_text())
+    assert list(written) == [*asdict(summary), *attributes("{}")]
+    assert asdict(summary).items() <= written.items()
+    assert summary.taken == summary.accepted == len(materials) >= 45
     assert len(samples) == 2 * len(materials)
     listed = {(s["material"], int(s["sample_index"]), s["split"], s["shard"]) for s in samples}
     found = set()
@@ -79,7 +83,7 @@ def test_files_of_a_catalog_agree(tmp_path):
         }
     assert found == listed
     for side in ("training", "validation"):
-        assert summary["samples"][side] == sum(entry[2] == side for entry in listed)
+        assert summary.samples[side] == sum(entry[2] == side for entry in listed)
     assert table(folder / "rejected.csv") == []
     assert (folder / "rejected.csv").read_text() == "row,label,formula,reason,detail\n"
     assert not [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
@@ -167,9 +171,9 @@ def test_no_element_set_is_on_both_sides_and_they_are_two_to_one(tmp_path, pairs
         for row in table(tmp_path / "catalog" / "materials.csv"):
             sides[row["split"]].add(row["elements"])
         assert sides["training"].isdisjoint(sides["validation"])
-        assert {side: len(names) for side, names in sides.items()} == summary["element_sets"]
-        assert sum(summary["element_sets"].values()) == sets
-        share = summary["element_sets"]["training"] / sets
+        assert {side: len(names) for side, names in sides.items()} == summary.element_sets
+        assert sum(summary.element_sets.values()) == sets
+        share = summary.element_sets["training"] / sets
         # Three standard deviations of a binomial distribution.
         assert share == pytest.approx(2 / 3, abs=3 * (2 / 9 / sets) ** 0.5)
 
@@ -204,8 +208,8 @@ def test_split_by_samples(tmp_path):
         split = {"by": "samples", "training_samples": training, "validation_samples": validation}
         text = spec(materials={"selection": "name=2H-MoS2"}, split=split, shards=4)
         summary = build_catalog(text, tmp_path)
-        assert summary["samples"] == {"training": training, "validation": validation}
-        assert summary["materials"] == {"training": 1, "validation": 1}
+        assert summary.samples == {"training": training, "validation": validation}
+        assert summary.materials == {"training": 1, "validation": 1}
         return {tuple(row.values()) for row in table(tmp_path / "samples.csv")}
 
     few, many = samples(50, 30), samples(90, 30)
@@ -224,7 +228,7 @@ def test_shards_of_an_earlier_catalog_are_removed(tmp_path, pairs):
 
 def test_shards_without_samples_have_no_manifest(tmp_path):
     summary = build_catalog(spec(materials={"limit": 10}, shards=500), tmp_path)
-    assert summary["shards"] == len(manifests(tmp_path)) <= 10
+    assert summary.shards == len(manifests(tmp_path)) <= 10
 
 
 def test_manifests_stay_below_the_size_that_snakemake_compares_by_content(tmp_path):
@@ -248,8 +252,8 @@ def test_rejected_rows_have_one_reason_each(tmp_path):
         ("3", "row-2", "more than 8 atoms"),
         ("4", "row-3", "same structure as an earlier row"),
     ]
-    assert summary["rejected"] == {row["reason"]: 1 for row in rejected}
-    assert summary["accepted"] == 2
+    assert summary.rejected == {row["reason"]: 1 for row in rejected}
+    assert summary.accepted == 2
 
 
 def test_elements_without_a_potential_depend_on_the_parametrization(tmp_path):
@@ -272,8 +276,8 @@ def test_rows_that_lack_a_compared_key_are_counted_and_reported(tmp_path, caplog
     text = spec(materials={"source": str(path), "selection": "gap>0.5"})
     with caplog.at_level(logging.INFO, "exitwave"):
         summary = build_catalog(text, tmp_path / "catalog")
-    assert (summary["rows"], summary["matched"]) == (11, 8)
-    assert summary["lacking_keys"] == {"gap": 3}
+    assert (summary.rows, summary.matched) == (11, 8)
+    assert summary.lacking_keys == {"gap": 3}
     assert "3 of 11 rows lack the key 'gap'" in caplog.text
 
 
@@ -295,7 +299,7 @@ def test_a_database_that_is_replaced_while_it_is_read_is_told(tmp_path, pairs, m
 
 def test_another_source_can_take_the_place_of_the_spec(tmp_path, pairs):
     summary = build_catalog(spec(), tmp_path, source=pairs)
-    assert summary["rows"] == len(PAIRS)
+    assert summary.rows == len(PAIRS)
 
 
 @pytest.mark.parametrize(("share", "side"), [(0.999, "validation"), (0.001, "training")])
@@ -309,7 +313,7 @@ def test_empty_side_of_the_split_is_an_error(tmp_path, share, side):
 def test_one_side_may_be_empty_where_that_was_asked_for(tmp_path, share):
     split = {"by": "elements", "training_share": share}
     summary = build_catalog(spec(materials={"limit": 5}, split=split), tmp_path)
-    assert summary["materials"] == {"training": 5 * share, "validation": 5 * (1 - share)}
+    assert summary.materials == {"training": 5 * share, "validation": 5 * (1 - share)}
 
 
 def test_folder_that_cannot_be_written(tmp_path):
@@ -335,9 +339,9 @@ def test_broken_spec_is_refused(tmp_path):
 def test_catalog_of_c2db(tmp_path):
     source = str(C2DB / "c2db_sample_3000.db")
     summary = build_catalog(spec("c2db", materials={"source": source}), tmp_path)
-    assert summary["accepted"] + sum(summary["rejected"].values()) == summary["matched"] == 3000
-    assert len(table(tmp_path / "rejected.csv")) == sum(summary["rejected"].values())
-    sides = summary["materials"]
+    assert summary.accepted + sum(summary.rejected.values()) == summary.matched == 3000
+    assert len(table(tmp_path / "rejected.csv")) == sum(summary.rejected.values())
+    sides = summary.materials
     share = sides["training"] / sum(sides.values())
     print(f"{summary['accepted']} materials accepted, {share:.3f} of them for training")
     assert share == pytest.approx(2 / 3, abs=0.05)

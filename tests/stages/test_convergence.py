@@ -18,11 +18,12 @@ from exitwave.figures.kinds import convergence as convergence_figures
 from exitwave.figures.order import Source
 from exitwave.figures.plots import draw_set
 from exitwave.figures.style import Caption, read_captions, save_figure
-from exitwave.multislice.convergence_study import Settings, read_study, variations
+from exitwave.multislice.convergence_study import read_study, variations
 from exitwave.multislice.exit_wave import crop_band
 from exitwave.scoring.metrics import blurred
 from exitwave.stages import convergence
 from exitwave.stages.convergence import measure_convergence, on_points, smeared_wave
+from exitwave.summaries.convergence import Settings
 from exitwave.workflow import specs
 
 # 96 points a side, and a reference on 120.

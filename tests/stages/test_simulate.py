@@ -26,7 +26,7 @@ SAMPLES = 10
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     store, summary = make_exit_waves(tmp_path_factory.mktemp("reference"), configuration())
-    assert summary["computed"] == SAMPLES
+    assert summary.computed == SAMPLES
     return store
 
 
@@ -59,7 +59,7 @@ def test_nothing_is_computed_twice(tmp_path, reference):
         if lost:  # as Snakemake does before it runs the job again
             store.unlink()
         _, summary = make_exit_waves(tmp_path, configuration())
-        assert (summary["computed"], summary["copied"]) == (0, SAMPLES)
+        assert (summary.computed, summary.copied) == (0, SAMPLES)
         assert content_digest(store) == content_digest(reference)
 
 
@@ -67,12 +67,12 @@ def test_only_what_changed_is_computed(tmp_path):
     more = configuration(split={"by": "elements", "samples_per_material": 3, "training_share": 0.5})
     make_exit_waves(tmp_path, configuration())
     _, summary = make_exit_waves(tmp_path, more)
-    assert (summary["computed"], summary["copied"]) == (5, SAMPLES)
+    assert (summary.computed, summary.copied) == (5, SAMPLES)
     _, summary = make_exit_waves(tmp_path, configuration())
-    assert (summary["computed"], summary["copied"]) == (0, SAMPLES)
+    assert (summary.computed, summary.copied) == (0, SAMPLES)
     tilted = configuration(structure={"box_angstrom": 12.8, "flake_radius_angstrom": [3.0, 4.1]})
     _, summary = make_exit_waves(tmp_path, tilted)
-    assert (summary["computed"], summary["copied"]) == (SAMPLES, 0)
+    assert (summary.computed, summary.copied) == (SAMPLES, 0)
 
 
 def test_a_sample_keeps_its_content_when_others_join(tmp_path, reference):
@@ -94,7 +94,7 @@ def test_a_damaged_sample_is_computed_anew(tmp_path, reference):
     content[content.find(pattern) + 8] ^= 1
     store.write_bytes(content)  # both names show the same file
     _, summary = make_exit_waves(tmp_path, configuration())
-    assert summary["computed"] >= 1
+    assert summary.computed >= 1
     assert content_digest(store) == content_digest(reference)
 
 
@@ -115,8 +115,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, reference):
     process.wait()
     assert not store.exists()
     summary = simulate_exit_waves(spec, manifest, store)
-    assert summary["copied"] >= 1
-    assert summary["computed"] + summary["copied"] == SAMPLES
+    assert summary.copied >= 1
+    assert summary.computed + summary.copied == SAMPLES
     assert content_digest(store) == content_digest(reference)
     assert not journal.exists()
 
@@ -135,13 +135,13 @@ def test_a_bad_sample_costs_only_itself(tmp_path, monkeypatch, reference):
         bad_formula = str(reader.column("formula")[0])
     monkeypatch.setattr(simulate, "build_specimen", build)
     store, summary = make_exit_waves(tmp_path, configuration())
-    assert summary["samples"] == 4
-    reasons = {entry["reason"] for entry in summary["failed"]}
+    assert summary.samples == 4
+    reasons = {entry.reason for entry in summary.failed}
     assert reasons == {"no atom is left", "ZeroDivisionError: unexpected"}
     check_store(store)
     monkeypatch.undo()
     _, summary = make_exit_waves(tmp_path, configuration())
-    assert (summary["computed"], summary["copied"]) == (6, 4)
+    assert (summary.computed, summary.copied) == (6, 4)
     assert content_digest(store) == content_digest(reference)
 
 
@@ -190,7 +190,7 @@ def test_a_changed_split_changes_no_wave(tmp_path):
         split={"by": "elements", "samples_per_material": 2, "training_share": 1.0}
     )
     store, summary = make_exit_waves(tmp_path, other)
-    assert summary["computed"] == 0
+    assert summary.computed == 0
     with StoreReader(store) as reader:
         assert set(reader.column("split")) == {"training"}
         reader.read(0)

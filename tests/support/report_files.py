@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from crystal_columns import no_vacancies
 from evaluation_files import MATERIALS, evaluation_spec, flake, flawed, oracle, write_epoch
+from summary_cases import training_summary
 
 from exitwave.figures.order import Source
 from exitwave.figures.plots import draw_set
+from exitwave.files.documents import write_document
 from exitwave.files.writer import StoreWriter
 from exitwave.provenance.attributes import attributes
 from exitwave.samples import EXIT_WAVES
 from exitwave.stages.evaluate import evaluate_predictions
 from exitwave.stages.report import DatasetFiles, EvaluationFiles, NetworkFiles
+from exitwave.summaries.catalog import CatalogSummary
+from exitwave.summaries.exit_waves import FailedSpecimen, ShardSummary
 
-FAILED = {
-    "material": "NbTe2-0123456789ab",
-    "formula": "NbTe2",
-    "sample_index": 7,
-    "reason": "no atom of the flake is left",
-}
+FAILED = FailedSpecimen("NbTe2-0123456789ab", "NbTe2", 7, "no atom of the flake is left")
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,8 @@ def _write_exit_waves(path: Path, samples: int) -> Path:
                 atom_position=positions,
                 **no_vacancies(len(numbers)),
             )
-    summary = {
-        "samples": samples,
-        "computed": samples,
-        "copied": 0,
-        "failed": [FAILED],
-        "seconds_per_wave": 4.2,
-    }
-    path.with_suffix(".json").write_text(json.dumps(summary))
+    summary = ShardSummary(samples, samples, 0, (FAILED,), 4.2)
+    write_document(path.with_suffix(".json"), asdict(summary))
     return path
 
 
@@ -119,8 +112,20 @@ def _write_catalog(folder: Path) -> None:
         "9,,C,more than 8 atoms in the cell,\n"
         '12,x,H2O,"the cell is broken, or flat",\n'
     )
-    summary = {"rows": 9, "matched": 7, "accepted": 4, "taken": 3, "lacking_keys": {"gap": 2}}
-    (folder / "summary.json").write_text(json.dumps(summary))
+    sides = {"training": 2, "validation": 1}
+    summary = CatalogSummary(
+        rows=9,
+        matched=7,
+        lacking_keys={"gap": 2},
+        accepted=4,
+        rejected={"more than 8 atoms in the cell": 2, "the cell is broken, or flat": 1},
+        taken=3,
+        materials=sides,
+        samples=sides,
+        element_sets=sides,
+        shards=1,
+    )
+    write_document(folder / "summary.json", asdict(summary))
 
 
 def _write_network(folder: Path) -> None:
@@ -134,24 +139,8 @@ def _write_network(folder: Path) -> None:
         "learning_rate": 0.001,
         "optimizer": "adam",
     }
-    training = {
-        "parameters": 123456,
-        "training_samples": 110,
-        "epochs": 30,
-        "loss": 2.1e-4,
-        "val_loss": 3.4e-4,
-        "best_epoch": 28,
-        "best_val_loss": 3.2e-4,
-        "seconds": 4000.5,
-        "seconds_per_epoch": 133.3,
-        "samples_per_second": 0.83,
-        "peak_memory_bytes": 1.5e9,
-        "peak_gpu_memory_bytes": None,
-        "backend": "tensorflow",
-        "device": "a processor",
-    }
     (folder / "network.json").write_text(json.dumps({"network": settings}))
-    (folder / "training.json").write_text(json.dumps(training))
+    write_document(folder / "training.json", asdict(training_summary()))
     losses = [2e-2 * np.exp(-epoch / 8) + 3e-4 for epoch in range(1, 31)]
     (folder / "history.csv").write_text(
         "epoch,loss,val_loss,learning_rate,seconds\n"

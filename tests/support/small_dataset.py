@@ -7,6 +7,7 @@ from tiny_settings import TINY_DATASET
 from exitwave.config import parse_config
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.summaries.exit_waves import ShardSummary
 from exitwave.workflow import specs
 
 RAW = {
@@ -32,7 +33,7 @@ def make_catalog(folder: Path, config) -> Path:
     return folder / "catalog/shards/000.json"
 
 
-def make_exit_waves(folder: Path, config, workers: int = 1) -> tuple[Path, dict]:
+def make_exit_waves(folder: Path, config, workers: int = 1) -> tuple[Path, ShardSummary]:
     store = folder / "exit_waves/000.nc"
     manifest = make_catalog(folder, config)
     return store, simulate_exit_waves(

@@ -25,6 +25,7 @@ CARRIERS = (
     "networks.checkpoints",
     "provenance",
     "registry",
+    "summaries",
     "tasks",
     "workflow",
 )

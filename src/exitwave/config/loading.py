@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,7 @@ from exitwave.config.root import COMMON_SECTIONS, Config
 from exitwave.errors import ExitwaveError
 
 
-def parse_config(raw: Any, source: str = "the configuration") -> Config:
+def parse_config(raw: object, source: str = "the configuration") -> Config:
     """Validate a configuration that was read from YAML.
 
     Parameters
@@ -43,7 +44,7 @@ def parse_config(raw: Any, source: str = "the configuration") -> Config:
 
 def load_config(*paths: Path) -> Config:
     """Read YAML files, the later ones laid over the earlier, and validate the result."""
-    merged: dict[str, Any] = {}
+    merged: dict[str, object] = {}
     for path in paths:
         try:
             raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -63,16 +64,17 @@ def load_config(*paths: Path) -> Config:
     return parse_config(merged, " + ".join(str(path) for path in paths))
 
 
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
     merged = dict(below)
     for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            value = _merge(merged[key], value)
+        lower = merged.get(key)
+        if isinstance(lower, dict) and isinstance(value, dict):
+            value = _merge(lower, value)
         merged[key] = value
     return merged
 
 
-def _sentences(error: ValidationError, raw: dict[str, Any]) -> list[str]:
+def _sentences(error: ValidationError, raw: Mapping[str, object]) -> list[str]:
     sentences = []
     for problem in error.errors(include_url=False):
         # The tag of a discriminated union stands in the location but not in the file.
@@ -117,16 +119,17 @@ def _nearest(given: str, known: list[str]) -> str | None:
     return nearest if nearest is not None and likeness(nearest) >= 0.5 else None
 
 
-def _inherited(location: list[Any], raw: dict[str, Any]) -> bool:
+def _inherited(location: list[str | int], raw: Mapping[str, object]) -> bool:
     """Whether the value at a data set's section was taken over from the common section."""
     if len(location) < 4 or location[0] != "datasets":
         return False
-    dataset = raw["datasets"].get(location[1])
+    datasets = raw["datasets"]
+    dataset = datasets.get(location[1]) if isinstance(datasets, dict) else None
     own = dataset.get(location[2]) if isinstance(dataset, dict) else None
     return not (isinstance(own, dict) and location[3] in own)
 
 
-def _known_keys(location: list[Any]) -> list[str]:
+def _known_keys(location: Sequence[str | int]) -> list[str]:
     """The keys that the section at a location has."""
     models: list[type[BaseModel]] = [Config]
     for part in location:
@@ -147,5 +150,5 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return "nothing" if value is None else type(value).__name__

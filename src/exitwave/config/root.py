@@ -7,7 +7,7 @@ says which. `exitwave.config.reference` turns these models into the JSON schema 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -149,7 +149,7 @@ def _check_evaluations(config: Config) -> None:
         pairs[pair] = name
 
 
-def _require(known: Mapping[str, Any], name: str, where: str, what: str) -> None:
+def _require(known: Collection[str], name: str, where: str, what: str) -> None:
     if name not in known:
         raise ValueError(
             f"{where} is '{name}', which is not among the {what} ({', '.join(known) or 'none'})"

@@ -9,13 +9,12 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yte
 
 from exitwave.doctor import CHECKOUT
 from exitwave.doctor.finding import Finding, good, problem
-from exitwave.doctor.slurm_site import SITE
+from exitwave.doctor.slurm_site import SITE, Resource, Resources
 from exitwave.errors import ExitwaveError
 
 _COMMANDS = ("sbatch", "squeue", "scancel", "sinfo", "scontrol")
@@ -27,7 +26,7 @@ class Profile:
     """What a profile of Snakemake says of where jobs run."""
 
     path: Path
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
     @property
     def submits(self) -> bool:
@@ -39,7 +38,7 @@ class Profile:
         """The command by which Snakemake asks for the state of jobs."""
         return str(self.values.get("slurm-status-command") or "sacct").split()[0]
 
-    def resources(self) -> dict[str, dict[str, Any]]:
+    def resources(self) -> dict[str, Resources]:
         """Return the resources of each rule that has its own; those of all under ``default``."""
         return {
             "default": _mapping(self.values.get("default-resources")),
@@ -58,7 +57,7 @@ class Profile:
         """Return what the first attempt of each rule's jobs asks for."""
         shared = self.resources()["default"]
         threads = _mapping(self.values.get("set-threads"))
-        asked = {"default-resources": {}, **self.resources()}
+        asked: dict[str, Resources] = {"default-resources": {}, **self.resources()}
         del asked["default"]
         return [
             Request.of(rule, {**shared, **own}, int(threads.get(rule, 1)))
@@ -79,7 +78,7 @@ class Request:
     gpus: int = 0
 
     @classmethod
-    def of(cls, rule: str, resources: Mapping[str, Any], cores: int) -> Request:
+    def of(cls, rule: str, resources: Resources, cores: int) -> Request:
         """Take it from resources as Snakemake names them."""
 
         def number(name: str) -> float:
@@ -114,7 +113,7 @@ def read_profile(name: str) -> Profile:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     try:
         # As Snakemake reads it.
         values = yte.process_yaml(path.read_text(encoding="utf-8"), require_use_yte=True)
@@ -125,23 +124,27 @@ def _read(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _mapping(raw: Any) -> dict[str, Any]:
+def _mapping(raw: object) -> Resources:
     """Resources as Snakemake takes them: a mapping, or a list of ``name=value``."""
     if isinstance(raw, dict):
         return raw
-    pairs = (str(entry).partition("=") for entry in raw or [])
+    pairs = (str(entry).partition("=") for entry in _listed(raw))
     return {name: value for name, _, value in pairs}
 
 
-def _nested(raw: Any) -> dict[str, dict[str, Any]]:
+def _listed(raw: object) -> Sequence[object]:
+    return raw if isinstance(raw, (list, tuple)) else ()
+
+
+def _nested(raw: object) -> dict[str, Resources]:
     """The same of rules: nested mappings, or a list of ``rule:name=value``."""
     if isinstance(raw, dict):
         return {rule: _mapping(resources) for rule, resources in raw.items()}
-    rules: dict[str, dict[str, Any]] = {}
-    for entry in raw or []:
+    rules: dict[str, dict[str, Resource]] = {}
+    for entry in _listed(raw):
         rule, _, resource = str(entry).partition(":")
         rules.setdefault(rule, {}).update(_mapping([resource]))
-    return rules
+    return {**rules}
 
 
 def check_slurm(profile: Profile | None) -> Iterator[Finding]:

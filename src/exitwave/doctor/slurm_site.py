@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +20,9 @@ from exitwave.errors import ExitwaveError
 
 SITE = CHECKOUT / "profiles/slurm/site.yaml"
 
-_Value = int | float | str
+Resource = int | float | str
+Resources = Mapping[str, Resource]
+"""What jobs ask for, by Snakemake's names of it."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,25 @@ class Site:
     gpu_model: str = ""
     status_command: str = "sacct"
     jobs: int = 200
-    requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """``default-resources``, ``set-threads`` and ``set-resources``."""
+    requests: Resources = field(default_factory=dict)
+    """``default-resources``: what jobs ask for whose rules do not say otherwise."""
+    rule_cores: Mapping[str, int] = field(default_factory=dict)
+    """``set-threads``: the cores of each rule."""
+    rule_requests: Mapping[str, Resources] = field(default_factory=dict)
+    """``set-resources``: what the jobs of each rule ask for."""
 
-    def default_resources(self, profile: Mapping[str, Any]) -> dict[str, Any]:
+    def default_resources(self, profile: Resources) -> dict[str, Resource]:
         """Return what jobs ask for whose rules do not say otherwise."""
         own = {"slurm_partition": self.cpu_partition, "slurm_account": self.account}
-        return {**profile, **_filled_in(own), **self.requests.get("default-resources", {})}
+        return {**profile, **_filled_in(own), **self.requests}
 
-    def threads(self, profile: Mapping[str, Any]) -> dict[str, Any]:
+    def threads(self, profile: Mapping[str, int]) -> dict[str, int]:
         """Return the cores of each rule."""
-        return {**profile, **self.requests.get("set-threads", {})}
+        return {**profile, **self.rule_cores}
 
-    def resources(self, profile: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    def resources(self, profile: Mapping[str, Resources]) -> dict[str, dict[str, Resource]]:
         """Return what the jobs of each rule ask for; those with a GPU go to its partition."""
-        given = self.requests.get("set-resources", {})
+        given = self.rule_requests
         gpu = _filled_in({"slurm_partition": self.gpu_partition, "gpu_model": self.gpu_model})
         merged = {}
         for rule in [*profile, *(given.keys() - profile.keys())]:
@@ -73,9 +79,9 @@ class _Site(BaseModel):
     gpu_model: str | None = None
     status_command: Literal["sacct", "squeue"] | None = None
     jobs: int | None = Field(None, ge=1)
-    default_resources: dict[str, _Value] | None = Field(None, alias="default-resources")
-    set_threads: dict[str, int] | None = Field(None, alias="set-threads")
-    set_resources: dict[str, dict[str, _Value]] | None = Field(None, alias="set-resources")
+    requests: dict[str, Resource] | None = Field(None, alias="default-resources")
+    rule_cores: dict[str, int] | None = Field(None, alias="set-threads")
+    rule_requests: dict[str, dict[str, Resource]] | None = Field(None, alias="set-resources")
 
 
 def read_site() -> Site:
@@ -103,6 +109,4 @@ def read_site() -> Site:
     except (OSError, ValueError, yaml.YAMLError) as error:
         text = " ".join(str(error).split())
         raise ExitwaveError(f"The site file {path} cannot be read: {text}.") from None
-    values = given.model_dump(exclude_none=True, by_alias=True)
-    requests = {key: values.pop(key) for key in [*values] if "-" in key}
-    return Site(**values, requests=requests)
+    return Site(**given.model_dump(exclude_none=True))

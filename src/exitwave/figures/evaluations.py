@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from exitwave.errors import ExitwaveError
+from exitwave.files.documents import read_document
+from exitwave.provenance.attributes import Origin
 from exitwave.scoring.examples import Example, read_examples
 from exitwave.workflow.specs import EvaluateSpec, read_spec
 
@@ -25,8 +26,8 @@ def read_samples(evaluation: Path) -> pd.DataFrame:
 
 def peak_settings(evaluation: Path) -> tuple[float, float]:
     """Return threshold (a share) and distance [Å] by which an evaluation judged peaks."""
-    summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
-    settings = read_spec(summary["spec"], EvaluateSpec).evaluation
+    origin = read_document(evaluation / "summary.json", Origin)
+    settings = read_spec(origin.spec, EvaluateSpec).evaluation
     return settings.peak_threshold, settings.peak_distance_angstrom
 
 

@@ -12,7 +12,7 @@ import contextlib
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -22,6 +22,7 @@ from ase.db.core import invop, parse_selection, word
 from ase.db.jsondb import JSONDatabase
 from ase.db.sqlite import SQLite3Database
 from ase.io import jsonio
+from pydantic import JsonValue
 
 from exitwave.config.constraints import BUILT_IN
 from exitwave.config.sources import missing_source
@@ -262,7 +263,7 @@ class _SQLiteRows:
 class _OneRow(JSONDatabase):  # type: ignore[misc]
     """One row of a JSON database, so that one that ASE cannot read does not hide the others."""
 
-    def __init__(self, number: int, content: dict[str, Any]) -> None:
+    def __init__(self, number: int, content: Mapping[str, JsonValue]) -> None:
         super().__init__(None)
         self.number = number
         self.values = jsonio.decode(json.dumps({**content, "data": {}}))
@@ -270,7 +271,7 @@ class _OneRow(JSONDatabase):  # type: ignore[misc]
         self.values["pbc"] = [int(is_periodic) for is_periodic in self.values.get("pbc", (0, 0, 0))]
         self.row = self[number]
 
-    def _read_json(self) -> tuple[dict[int, dict[str, Any]], list[int], int]:
+    def _read_json(self) -> tuple[dict[int, dict[str, object]], list[int], int]:
         return {self.number: self.values}, [self.number], self.number + 1
 
 

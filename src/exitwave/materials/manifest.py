@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
@@ -32,6 +32,14 @@ class ManifestSample:
     split : str
         ``training`` or ``validation``.
     """
+
+    material: str
+    sample_index: int
+    split: str
+
+
+class SampleDict(TypedDict):
+    """A `ManifestSample` as it stands in JSON."""
 
     material: str
     sample_index: int
@@ -134,7 +142,7 @@ def parsed_manifest(text: bytes, path: Path) -> Manifest:
         ) from error
 
 
-def _manifest_sample(values: dict[str, Any], materials: dict[str, Material]) -> ManifestSample:
+def _manifest_sample(values: SampleDict, materials: dict[str, Material]) -> ManifestSample:
     sample = ManifestSample(str(values["material"]), int(values["sample_index"]), values["split"])
     if sample.material not in materials:
         raise ValueError(f"material {sample.material} of a sample is not described")

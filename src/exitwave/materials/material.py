@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypedDict
 
 import numpy as np
 from ase import Atoms
@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 
 # Elements that the Lobato and the Kirkland parametrisation know.
 PARAMETRISED = frozenset(range(1, 104))
+
+
+class MaterialDict(TypedDict):
+    """A `Material` as it stands in JSON, without what is no part of its identity."""
+
+    identifier: str
+    formula: str
+    numbers: list[int]
+    positions: list[list[float]]
+    cell: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class Material:
         """Distance from the lowest to the highest atom [Å]."""
         return self.cell[2][2] - 2 * VACUUM
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> MaterialDict:
         """Return what identifies the material, ready for JSON; `from_dict` reads it."""
         return {
             "identifier": self.identifier,
@@ -92,7 +102,7 @@ class Material:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: MaterialDict) -> Self:
         """Return the material that `as_dict` described.
 
         Raises

@@ -52,8 +52,8 @@ def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> F
 
 
 @functools.cache
-def published_parameters(parametrization: str) -> dict[str, Any]:
-    """Return the parameters of all elements by their symbols."""
+def published_parameters(parametrization: str) -> dict[str, list[list[float]]]:
+    """Return the parameters of all elements by their symbols, a list for each letter."""
     # abTEM's file and not its class: importing abTEM takes each process seconds and 200 MB.
     package = importlib.util.find_spec("abtem")
     if package is None or package.origin is None:

@@ -14,24 +14,8 @@ from dataclasses import dataclass
 
 from exitwave.config import ConvergenceSettings, Multislice, Structure
 from exitwave.errors import ExitwaveError
+from exitwave.summaries.convergence import Settings
 from exitwave.workflow.specs import ConvergenceSpec, read_spec
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is varied.
-
-    Attributes
-    ----------
-    projection : str
-        ``finite`` or ``infinite``.
-    slice_thickness, sampling : float
-        [Å]
-    """
-
-    projection: str
-    slice_thickness: float
-    sampling: float
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,7 @@ def _abtem_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArra
     return crop_band(wave, stored_points(settings, specimen.box))
 
 
-def _abtem_settings(settings: Multislice, device: str) -> dict[str, Any]:
+def _abtem_settings(settings: Multislice, device: str) -> dict[str, str | int | bool]:
     return {
         "device": device,
         "fft": settings.fft,

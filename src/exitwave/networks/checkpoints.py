@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exitwave.files.atomic import replacing, write_text
 
@@ -52,6 +52,14 @@ class Checkpoint:
     records: tuple[EpochRecord, ...]
 
 
+@dataclass(frozen=True)
+class CheckpointState:
+    """What ``state.json`` says of a training to those who only look on."""
+
+    spec: str = ""
+    records: tuple[EpochRecord, ...] = ()
+
+
 class Checkpoints:
     """The checkpoints of one training.
 
@@ -64,7 +72,7 @@ class Checkpoints:
         is not used.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, str | list[str]]) -> None:
         self.folder = folder
         self._identity = dict(identity)
         self._state = folder / "state.json"

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,7 +46,11 @@ class TrainedNetwork:
 
 
 def save_network(
-    folder: Path, model: keras.Model, settings: NetworkSettings, description: Mapping[str, Any]
+    folder: Path,
+    model: keras.Model,
+    settings: NetworkSettings,
+    origin: Mapping[str, str],
+    sampling_angstrom: tuple[float, float] | None = None,
 ) -> None:
     """Write a network into its folder.
 
@@ -58,14 +62,18 @@ def save_network(
         Its state is written byte for byte the same wherever the weights are the same.
     settings : NetworkSettings
         Settings of the network.
-    description : mapping
-        Further JSON values for ``network.json``.
+    origin : mapping
+        How it was made, see `exitwave.provenance.attributes`.
+    sampling_angstrom : tuple of (float, float), optional
+        Smallest and largest side of a pixel that it was trained with [Å].
     """
     with replacing(folder / MODEL_NAME) as temporary:
         model.save(temporary)
         _remove_times(temporary)
     values = settings.part(NetworkSettings).model_dump(mode="json")
-    content = {"network": values, **description}
+    content: dict[str, object] = {"network": values, **origin}
+    if sampling_angstrom is not None:
+        content["sampling_angstrom"] = sampling_angstrom
     write_text(folder / SETTINGS_NAME, json.dumps(content, indent=1, sort_keys=True))
 
 
@@ -102,7 +110,7 @@ def load_network(path: str | Path) -> TrainedNetwork:
                 f"{folder} holds no trained network, since {name} is missing; check the path, or "
                 "run snakemake to train it."
             )
-    settings = _load_settings(folder / SETTINGS_NAME)
+    settings = read_settings(folder)
     backend.prepare_environment()
     import keras
 
@@ -116,7 +124,15 @@ def load_network(path: str | Path) -> TrainedNetwork:
     return TrainedNetwork(model, settings)
 
 
-def _load_settings(path: Path) -> NetworkSettings:
+def read_settings(folder: Path) -> NetworkSettings:
+    """Return the settings that the network in a folder was trained with.
+
+    Raises
+    ------
+    ExitwaveError
+        Where ``network.json`` is missing or damaged.
+    """
+    path = folder / SETTINGS_NAME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))["network"]
         return NetworkSettings.model_validate(values)

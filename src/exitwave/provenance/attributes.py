@@ -7,9 +7,11 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from exitwave.provenance.inputs import Inputs
@@ -36,6 +38,40 @@ CONVENTIONS = (
     "deviation. y runs along rows, x along columns; positions count from the "
     "centre of pixel (0, 0)."
 )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file says about how it was made; empty where a file of an old version says nothing.
+
+    Attributes
+    ----------
+    spec : str
+        The spec that it was made by (canonical JSON).
+    inputs : str
+        What it was made from, see `exitwave.provenance.inputs` (JSON).
+    exitwave_version, git_commit, package_versions : str
+        The program, and the packages that results depend on (JSON).
+    processor, created : str
+        Kind of the machine, and time.
+    conventions : str
+        Signs, widths and axes.
+    """
+
+    spec: str = ""
+    inputs: str = ""
+    exitwave_version: str = ""
+    git_commit: str = ""
+    package_versions: str = "{}"
+    processor: str = ""
+    created: str = ""
+    conventions: str = ""
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, str]) -> Self:
+        """Take it from the attributes of a store."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: attributes[name] for name in names if name in attributes})
 
 
 @functools.cache
@@ -79,13 +115,14 @@ def attributes(spec: str, inputs: Inputs | None = None) -> dict[str, str]:
     """
     from exitwave import __version__
 
-    return {
-        "spec": spec,
-        "inputs": json.dumps(inputs or {}),
-        "exitwave_version": __version__,
-        "git_commit": git_commit(),
-        "package_versions": json.dumps(package_versions(), sort_keys=True),
-        "processor": platform.machine(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "conventions": CONVENTIONS,
-    }
+    origin = Origin(
+        spec=spec,
+        inputs=json.dumps(inputs or {}),
+        exitwave_version=__version__,
+        git_commit=git_commit(),
+        package_versions=json.dumps(package_versions(), sort_keys=True),
+        processor=platform.machine(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        conventions=CONVENTIONS,
+    )
+    return asdict(origin)

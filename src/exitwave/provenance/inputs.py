@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import exitwave.samples  # noqa: F401  The schemas of all stores.
 from exitwave.errors import ExitwaveError
 from exitwave.files.checks import content_digest
+from exitwave.files.documents import find_document, read_document
 from exitwave.files.reader import StoreReader
+from exitwave.provenance.attributes import Origin
 
-Entry = dict[str, Any]
+
+class Entry(TypedDict):
+    """One file, or the folder of a network: its path in the call, its digest and its size."""
+
+    path: str
+    digest: str
+    bytes: NotRequired[int]
+
+
 Inputs = dict[str, list[Entry]]
 
 DATABASE = "database"
@@ -47,17 +57,14 @@ def of_stores(**groups: Sequence[Path]) -> Inputs:
         for path in paths:
             described[name].append({"path": str(path), "digest": content_digest(path)})
             with StoreReader(path) as reader:
-                made_from.append(recorded(reader.attributes))
+                made_from.append(recorded(Origin.of(reader.attributes)))
     return described | _databases(*made_from)
 
 
 def of_manifest(manifest: Path) -> Inputs:
     """Return the entry of a shard's manifest, and the database that the catalog names."""
-    try:
-        summary = json.loads((manifest.parent.parent / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        summary = {}
-    return {"manifest": [of_file(manifest)]} | _databases(recorded(summary))
+    catalog = find_document(manifest.parent.parent / "summary.json", Origin)
+    return {"manifest": [of_file(manifest)]} | _databases(recorded(catalog or Origin()))
 
 
 def of_network(folder: Path) -> Inputs:
@@ -70,9 +77,10 @@ def of_networks(folders: Sequence[Path]) -> Inputs:
     """Return the entries of trained networks in their order."""
     entries, made_from = [], []
     for folder in folders:
-        described = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-        made_from.append(recorded(described))
-        entries.append({**of_file(folder / "model.keras"), "path": str(folder)})
+        made_from.append(recorded(read_document(folder / "network.json", Origin)))
+        entry = of_file(folder / "model.keras")
+        entry["path"] = str(folder)
+        entries.append(entry)
     return {"networks": entries} | _databases(*made_from)
 
 
@@ -81,9 +89,9 @@ def joined(first: Inputs, second: Inputs) -> Inputs:
     return first | second | _databases(first, second)
 
 
-def recorded(attributes: Mapping[str, Any]) -> Inputs:
-    """Return the inputs that the attributes of a file list; none in files of old versions."""
-    found: Inputs = json.loads(attributes.get("inputs", "{}"))
+def recorded(origin: Origin) -> Inputs:
+    """Return the inputs that a file lists; none in files of old versions."""
+    found: Inputs = json.loads(origin.inputs or "{}")
     return found
 
 

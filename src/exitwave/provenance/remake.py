@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
+from pydantic import JsonValue
 
 from exitwave.errors import ExitwaveError
+from exitwave.files.documents import read_document
 from exitwave.files.reader import StoreReader
 from exitwave.provenance import inputs
+from exitwave.provenance.attributes import Origin
 from exitwave.workflow.specs import ALGORITHM_VERSIONS
 
 # Inputs that are arguments of a command without an option's name before them.
@@ -42,21 +43,21 @@ def description(path: Path) -> str:
     ExitwaveError
         Where the file or folder is no result of exitwave.
     """
-    output, attributes = recorded_attributes(path)
-    spec = json.loads(attributes["spec"])
-    versions = json.loads(attributes["package_versions"])
+    output, origin = recorded_origin(path)
+    spec = json.loads(origin.spec)
+    versions = json.loads(origin.package_versions)
     facts = {
         "stage": f"{spec.pop('stage')}, algorithm version {spec.pop('version')}",
         "seed": spec.pop("seed"),
-        "made": f"{attributes['created']} on {attributes['processor']}",
-        "exitwave": f"{attributes['exitwave_version']}, commit {attributes['git_commit']}",
+        "made": f"{origin.created} on {origin.processor}",
+        "exitwave": f"{origin.exitwave_version}, commit {origin.git_commit}",
         "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
     lines = [str(output), *(f"  {name:<12}{text}" for name, text in facts.items())]
-    for name, entries in inputs.recorded(attributes).items():
+    for name, entries in inputs.recorded(origin).items():
         lines += [f"  {name:<12}{_told(entry)}" for entry in entries]
     lines += ["  spec", *(f"    {line}" for line in _readable(spec).splitlines())]
-    return "\n".join([*lines, "", *_remedy(output, attributes)])
+    return "\n".join([*lines, "", *_remedy(output, origin)])
 
 
 def command(path: Path) -> str:
@@ -67,14 +68,13 @@ def command(path: Path) -> str:
     ExitwaveError
         Where the file or folder is no result of exitwave.
     """
-    return _command(*recorded_attributes(path))
+    return _command(*recorded_origin(path))
 
 
-def _command(output: Path, attributes: Mapping[str, Any]) -> str:
-    spec = attributes["spec"]
-    words = ["exitwave", json.loads(spec)["stage"], "--spec", spec]
+def _command(output: Path, origin: Origin) -> str:
+    words = ["exitwave", json.loads(origin.spec)["stage"], "--spec", origin.spec]
     behind = []
-    for name, entries in inputs.recorded(attributes).items():
+    for name, entries in inputs.recorded(origin).items():
         paths = [entry["path"] for entry in entries]
         if name in _POSITIONAL:
             behind += paths
@@ -83,7 +83,7 @@ def _command(output: Path, attributes: Mapping[str, Any]) -> str:
     return shlex.join([*words, "--output", str(output), *behind])
 
 
-def recorded_attributes(path: Path) -> tuple[Path, Mapping[str, Any]]:
+def recorded_origin(path: Path) -> tuple[Path, Origin]:
     """Return the result that a path belongs to, and what it says of itself.
 
     Raises
@@ -93,45 +93,45 @@ def recorded_attributes(path: Path) -> tuple[Path, Mapping[str, Any]]:
     """
     if path.suffix == ".nc":
         with StoreReader(path) as reader:
-            return path, reader.attributes
+            return path, Origin.of(reader.attributes)
     folder = path if path.is_dir() else path.parent
     for name in _SUMMARIES:
         if path.exists() and (folder / name).exists():
             try:
-                attributes = json.loads((folder / name).read_text(encoding="utf-8"))
-                json.loads(attributes["spec"])
-            except (OSError, ValueError, TypeError, KeyError) as error:
+                origin = read_document(folder / name, Origin)
+                json.loads(origin.spec)
+            except (ExitwaveError, ValueError) as error:
                 raise ExitwaveError(
-                    f"{folder / name} does not say how it was made ({error}); it is damaged or of "
-                    "an older version: remove it and run snakemake again."
+                    f"{folder / name} does not say how it was made; it is damaged or of an older "
+                    "version: remove it and run snakemake again."
                 ) from error
-            return folder, attributes
+            return folder, origin
     raise ExitwaveError(
         f"{path} is no result that says how it was made; give a store (.nc), or the folder of a "
         "catalog, a network, an evaluation, an ensemble, a comparison or a study of convergence."
     )
 
 
-def _told(entry: Mapping[str, Any]) -> str:
+def _told(entry: inputs.Entry) -> str:
     size = f", {entry['bytes']} bytes" if "bytes" in entry else ""
     return f"{entry['path']} ({entry['digest']}{size})"
 
 
-def _readable(spec: Mapping[str, Any]) -> str:
-    text: str = yaml.safe_dump(dict(spec), default_flow_style=None, allow_unicode=True, width=90)
+def _readable(spec: dict[str, JsonValue]) -> str:
+    text: str = yaml.safe_dump(spec, default_flow_style=None, allow_unicode=True, width=90)
     return text
 
 
-def _remedy(output: Path, attributes: Mapping[str, Any]) -> list[str]:
+def _remedy(output: Path, origin: Origin) -> list[str]:
     """Return the lines behind the description: how to make it again."""
-    spec = json.loads(attributes["spec"])
+    spec = json.loads(origin.spec)
     stage, version = spec["stage"], spec["version"]
-    if "inputs" not in attributes:
+    if not origin.inputs:
         return [f"Its inputs are not recorded; let snakemake make it again: snakemake {output}"]
-    lines = ["Made again, where the inputs are in place, by", "", _command(output, attributes)]
+    lines = ["Made again, where the inputs are in place, by", "", _command(output, origin)]
     if version != ALGORITHM_VERSIONS.get(stage):
         lines[:0] = [
             f"This program computes version {ALGORITHM_VERSIONS.get(stage)} of the stage {stage}: "
-            f"check out commit {attributes['git_commit']} first."
+            f"check out commit {origin.git_commit} first."
         ]
     return lines

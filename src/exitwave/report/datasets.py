@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
+from exitwave.files.documents import read_document
 from exitwave.files.reader import StoreReader
 from exitwave.materials.elements import element_set
 from exitwave.report.blocks import (
@@ -22,8 +23,10 @@ from exitwave.report.blocks import (
     count,
     whole,
 )
-from exitwave.report.files import DatasetFiles, read_json
+from exitwave.report.files import DatasetFiles
 from exitwave.samples import EPOCH, EXIT_WAVES
+from exitwave.summaries.catalog import CatalogSummary
+from exitwave.summaries.exit_waves import FailedSpecimen, ShardSummary
 
 MOST_ROWS = 200
 """Of longer lists the report shows so many rows and names the file with all of them."""
@@ -32,14 +35,17 @@ MOST_ROWS = 200
 def dataset_section(name: str, files: DatasetFiles, numbering: Numbering) -> Section:
     """Describe a data set: what it holds, what was left out and why, what it looks like."""
     waves = _wave_rows(files.exit_waves)
-    summaries = [read_json(path.with_suffix(".json")) for path in files.exit_waves]
-    failed = [entry for summary in summaries for entry in summary.get("failed", ())]
+    summaries = [
+        read_document(path.with_suffix(".json"), ShardSummary) for path in files.exit_waves
+    ]
+    failed = [entry for summary in summaries for entry in summary.failed]
     rejected = _read_table(files.catalog / "rejected.csv")
     tables = [_sides_table(waves), _epochs_table(files.epochs)]
     if len(rejected):
         tables += _rejected_tables(rejected, files.catalog / "rejected.csv")
     if failed:
         tables.append(_failed_table(failed))
+    catalog = read_document(files.catalog / "summary.json", CatalogSummary)
     materials, samples = waves["material"].nunique(), len(waves)
     return Section(
         title=files.label or name,
@@ -47,7 +53,7 @@ def dataset_section(name: str, files: DatasetFiles, numbering: Numbering) -> Sec
         paragraphs=(
             f"{count(samples, 'specimen')} of {count(materials, 'material')}; the data set is "
             f"“{name}” in the configuration.",
-            _origin(read_json(files.catalog / "summary.json"), len(failed)),
+            _origin(catalog, len(failed)),
         ),
         facts=_wave_facts(files.exit_waves, waves, summaries),
         tables=tuple(tables),
@@ -55,16 +61,14 @@ def dataset_section(name: str, files: DatasetFiles, numbering: Numbering) -> Sec
     )
 
 
-def _origin(catalog: Mapping[str, Any], failed: int) -> str:
+def _origin(catalog: CatalogSummary, failed: int) -> str:
     """Say how many rows of the source became materials, and what was lost on the way."""
     text = (
-        f"Of {count(catalog['rows'], 'row')} of the source, {whole(catalog['matched'])} matched "
-        f"the selection, {whole(catalog['accepted'])} were accepted and "
-        f"{whole(catalog['taken'])} taken"
+        f"Of {count(catalog.rows, 'row')} of the source, {whole(catalog.matched)} matched "
+        f"the selection, {whole(catalog.accepted)} were accepted and "
+        f"{whole(catalog.taken)} taken"
     )
-    lost = [
-        f"{whole(number)} lack “{key}”" for key, number in catalog.get("lacking_keys", {}).items()
-    ]
+    lost = [f"{whole(number)} lack “{key}”" for key, number in catalog.lacking_keys.items()]
     if lost:
         text += f" (rows that lack a compared key do not match: {', '.join(lost)})"
     specimens = count(failed, "specimen") if failed else "No specimen"
@@ -83,12 +87,12 @@ def _wave_rows(stores: Sequence[Path]) -> pd.DataFrame:
 
 
 def _wave_facts(
-    stores: Sequence[Path], waves: pd.DataFrame, summaries: Sequence[Mapping[str, Any]]
+    stores: Sequence[Path], waves: pd.DataFrame, summaries: Sequence[ShardSummary]
 ) -> tuple[tuple[str, str], ...]:
     if not len(waves):
         return ()
     # Small shards are as good a guess of the time of a wave as large ones.
-    seconds = [s["seconds_per_wave"] for s in summaries if s.get("seconds_per_wave") is not None]
+    seconds = [s.seconds_per_wave for s in summaries if s.seconds_per_wave is not None]
     box = (waves["sampling"] * waves["points"]).median()
     return (
         ("simulation box", f"{box:.1f} Å × {box:.1f} Å"),
@@ -200,14 +204,9 @@ def _rejected_tables(rejected: pd.DataFrame, path: Path) -> list[Table]:
     ]
 
 
-def _failed_table(failed: Sequence[Mapping[str, Any]]) -> Table:
+def _failed_table(failed: Sequence[FailedSpecimen]) -> Table:
     rows = tuple(
-        (
-            str(entry["material"]),
-            str(entry["formula"]),
-            str(entry["sample_index"]),
-            str(entry["reason"]),
-        )
+        (entry.material, entry.formula, str(entry.sample_index), entry.reason)
         for entry in failed[:MOST_ROWS]
     )
     return Table(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from exitwave.errors import ExitwaveError
 
 
 @dataclass(frozen=True)
@@ -58,16 +54,3 @@ class EvaluationFiles:
     dataset: str
     folder: Path
     figures: Path
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file that a stage wrote."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExitwaveError(
-            f"{path} cannot be read ({error}); run snakemake again to make it."
-        ) from error
-    if not isinstance(content, dict):
-        raise ExitwaveError(f"{path} holds no JSON object; run snakemake again to make it.")
-    return content

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from pydantic import JsonValue
 
 from exitwave.durations import duration
+from exitwave.files.documents import read_document
 from exitwave.report.blocks import (
     Cell,
     Numbering,
@@ -17,44 +19,48 @@ from exitwave.report.blocks import (
     count,
     whole,
 )
-from exitwave.report.files import EvaluationFiles, NetworkFiles, read_json
+from exitwave.report.files import EvaluationFiles, NetworkFiles
+from exitwave.summaries.scores import EvaluationSummary
+from exitwave.summaries.training import NetworkDescription, TrainingSummary
 
 
 def network_section(
     name: str, files: NetworkFiles, dataset_labels: Mapping[str, str], numbering: Numbering
 ) -> Section:
     """Describe a network: its architecture, its training, what it cost."""
-    settings = read_json(files.folder / "network.json")["network"]
-    training = read_json(files.folder / "training.json")
-    channels = ", ".join(str(number) for number in settings["channels"])
-    kernel = settings["kernel_px"]
-    architecture = settings.get("architecture", "unet")
+    description = read_document(files.folder / "network.json", NetworkDescription)
+    training = read_document(files.folder / "training.json", TrainingSummary)
+    network = description.architecture
+    channels = ", ".join(str(number) for number in network.channels)
+    kernel = network.kernel_px
     what = (
-        "A U-Net" if architecture == "unet" else f"A network of the architecture “{architecture}”"
+        "A U-Net"
+        if network.architecture == "unet"
+        else f"A network of the architecture “{network.architecture}”"
     )
     paragraph = (
-        f"A {what} of {len(settings['channels'])} levels ({channels} feature channels) with blocks "
-        f"of {settings['convolutions']} convolutions of {kernel} × {kernel} px and skip "
-        f"connections, {whole(training['parameters'])} parameters. It turns "
-        f"{count(settings['images'], 'image')} into an exit wave and was trained on "
-        f"{whole(training['training_samples'])} specimens of “{dataset_labels[files.dataset]}” for "
-        f"{count(training['epochs'], 'epoch')} in {duration(training['seconds'])}."
+        f"{what} of {len(network.channels)} levels ({channels} feature channels) with blocks "
+        f"of {network.convolutions} convolutions of {kernel} × {kernel} px and skip "
+        f"connections, {whole(training.parameters)} parameters. It turns "
+        f"{count(network.images, 'image')} into an exit wave and was trained on "
+        f"{whole(training.training_samples)} specimens of “{dataset_labels[files.dataset]}” for "
+        f"{count(training.epochs, 'epoch')} in {duration(training.seconds)}."
     )
     facts = [
-        ("loss after the last epoch", f"{training['loss']:.3g}"),
+        ("loss after the last epoch", f"{training.loss:.3g}"),
         (
             "validation loss",
-            f"{training['val_loss']:.3g} (lowest {training['best_val_loss']:.3g} "
-            f"in epoch {training['best_epoch']})",
+            f"{training.val_loss:.3g} (lowest {training.best_val_loss:.3g} "
+            f"in epoch {training.best_epoch})",
         ),
-        ("time of an epoch", duration(training["seconds_per_epoch"])),
-        ("speed", f"{training['samples_per_second']:.3g} specimens/s"),
-        ("computed on", f"{training['device']} ({training['backend']})"),
-        ("peak memory", byte_size(training["peak_memory_bytes"])),
+        ("time of an epoch", duration(training.seconds_per_epoch)),
+        ("speed", f"{training.samples_per_second:.3g} specimens/s"),
+        ("computed on", f"{training.device} ({training.backend})"),
+        ("peak memory", byte_size(training.peak_memory_bytes)),
     ]
-    if training.get("peak_gpu_memory_bytes"):
-        facts.append(("peak GPU memory", byte_size(training["peak_gpu_memory_bytes"])))
-    rows = tuple((key, _setting(value)) for key, value in sorted(settings.items()))
+    if training.peak_gpu_memory_bytes:
+        facts.append(("peak GPU memory", byte_size(training.peak_gpu_memory_bytes)))
+    rows = tuple((key, _setting(value)) for key, value in sorted(description.network.items()))
     return Section(
         title=files.label or name,
         anchor=anchor("network", name),
@@ -65,7 +71,7 @@ def network_section(
     )
 
 
-def _setting(value: Any) -> str:
+def _setting(value: JsonValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -75,10 +81,10 @@ def _setting(value: Any) -> str:
 
 def evaluation_section(name: str, files: EvaluationFiles, numbering: Numbering) -> Section:
     """Show one evaluation: its figures, with a sentence on the outcome."""
-    summary = read_json(files.folder / "summary.json")
-    gain = summary["ratios"]["exchanged_rmse_imag"]
+    summary = read_document(files.folder / "summary.json", EvaluationSummary)
+    gain = summary.ratios["exchanged_rmse_imag"]
     text = (
-        f"{count(summary['samples'], 'sample')}. Its median RMSE is "
+        f"{count(summary.samples, 'sample')}. Its median RMSE is "
         f"{_median(summary, 'rmse_real', '{:.4f}')} of the real part, "
         f"{_median(summary, 'rmse_imag', '{:.4f}')} of the imaginary part and "
         f"{_median(summary, 'rmse', '{:.4f}')} of the complex wave, the median relative error "
@@ -94,8 +100,8 @@ def evaluation_section(name: str, files: EvaluationFiles, numbering: Numbering) 
     )
 
 
-def _median(summary: Mapping[str, Any], column: str, form: str, factor: float = 1.0) -> str:
-    value = summary["statistics"].get(column, {}).get("median")
+def _median(summary: EvaluationSummary, column: str, form: str, factor: float = 1.0) -> str:
+    value = summary.median(column)
     return "–" if value is None else form.format(factor * value)
 
 
@@ -106,7 +112,8 @@ def results_tables(
 ) -> tuple[Table, ...]:
     """Return the errors and the peaks of all evaluations, each beside its baselines."""
     summaries = {
-        name: read_json(files.folder / "summary.json") for name, files in evaluations.items()
+        name: read_document(files.folder / "summary.json", EvaluationSummary)
+        for name, files in evaluations.items()
     }
     titles = {
         name: Cell(
@@ -123,12 +130,12 @@ def results_tables(
     return tuple(table for table in tables if table is not None)
 
 
-def _errors_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]) -> Table:
+def _errors_table(summaries: Mapping[str, EvaluationSummary], titles: Mapping[str, Cell]) -> Table:
     widths = sorted(
         {
             match.group(1)
             for summary in summaries.values()
-            for column in summary["statistics"]
+            for column in summary.statistics
             if (match := re.fullmatch(r"blurred_(.+)_rmse", column))
         },
         key=float,
@@ -157,17 +164,15 @@ def _errors_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, 
     )
 
 
-def _against(summary: Mapping[str, Any], column: str, prefix: str) -> Cell:
-    statistics = summary["statistics"]
-    level = statistics.get(prefix + column, {}).get("median")
-    reached = statistics[column]["median"]
+def _against(summary: EvaluationSummary, column: str, prefix: str) -> Cell:
+    level, reached = summary.median(prefix + column), summary.median(column)
     if level is None:
         return Cell("–")
     return Cell(f"{level:.4f}", f"× {level / reached:.2f}" if reached else "")
 
 
-def _peaks_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]) -> Table:
-    def row(name: str, summary: dict[str, Any]) -> tuple[Cell | str, ...]:
+def _peaks_table(summaries: Mapping[str, EvaluationSummary], titles: Mapping[str, Cell]) -> Table:
+    def row(name: str, summary: EvaluationSummary) -> tuple[Cell | str, ...]:
         def share(column: str) -> str:
             return _median(summary, column, "{:.1f} %", 100)
 
@@ -179,7 +184,7 @@ def _peaks_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, C
 
         return (
             titles[name],
-            whole(summary["samples"]),
+            whole(summary.samples),
             Cell(share("found_share"), strong=True),
             share("chance_found_share"),
             share("random_found_share"),
@@ -207,24 +212,24 @@ def _peaks_table(summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, C
 
 
 def _vacancies_table(
-    summaries: Mapping[str, dict[str, Any]], titles: Mapping[str, Cell]
+    summaries: Mapping[str, EvaluationSummary], titles: Mapping[str, Cell]
 ) -> Table | None:
     """Return precision and recall of the columns that lack atoms."""
     rows = []
     for name, summary in summaries.items():
-        found = summary.get("vacancies")
-        if not found or not found["sites"]:
+        found = summary.vacancies
+        if found is None or not found.sites:
             continue
         rows.append(
             (
                 titles[name],
-                whole(found["sites"]),
-                whole(found["lacking"]),
-                Cell(_percent(found["precision"]), strong=True),
-                Cell(_percent(found["recall"]), strong=True),
-                _percent(found["truth_precision"]),
-                _percent(found["truth_recall"]),
-                _percent(found["chance"]),
+                whole(found.sites),
+                whole(found.lacking),
+                Cell(_percent(found.precision), strong=True),
+                Cell(_percent(found.recall), strong=True),
+                _percent(found.truth_precision),
+                _percent(found.truth_recall),
+                _percent(found.chance),
             )
         )
     if not rows:

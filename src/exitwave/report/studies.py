@@ -8,6 +8,7 @@ import pandas as pd
 
 from exitwave.config import Config
 from exitwave.durations import duration
+from exitwave.files.documents import read_document
 from exitwave.report.blocks import (
     Cell,
     Numbering,
@@ -17,8 +18,9 @@ from exitwave.report.blocks import (
     count,
     whole,
 )
-from exitwave.report.files import read_json
 from exitwave.scoring.examples import ComparisonExample, read_examples, read_examples_of
+from exitwave.summaries.scores import ComparisonSummary, EnsembleSummary
+from exitwave.summaries.training import TrainingSummary
 from exitwave.workflow import layout
 
 _WAYS = {
@@ -63,22 +65,20 @@ def ensembles_table(config: Config, results: Path) -> Table | None:
     """Return how well the disagreement of networks predicts their errors."""
     rows = []
     for name, entry in config.ensembles.items():
-        summary = read_json(results / layout.ensemble(name) / "summary.json")
-        medians = summary["medians"]
+        summary = read_document(results / layout.ensemble(name) / "summary.json", EnsembleSummary)
+        medians = summary.medians
         rows.append(
             (
                 Cell(entry.label or name, ", ".join(entry.networks)),
                 f"{medians['member_rmse']:.4f}",
                 Cell(f"{medians['rmse']:.4f}", strong=True),
                 f"{medians['disagreement']:.4f}",
-                _number(summary["pixel_correlation"]),
-                _number(summary["sample_correlation"]),
+                _number(summary.pixel_correlation),
+                _number(summary.sample_correlation),
+                Cell(_share(summary.worst_caught), f"by chance {_share(summary.worst_share)}"),
                 Cell(
-                    _share(summary["worst_caught"]), f"by chance {_share(summary['worst_share'])}"
-                ),
-                Cell(
-                    _number(summary["error_over_disagreement"]),
-                    f"independent: {summary['independent_errors']:.2f}",
+                    _number(summary.error_over_disagreement),
+                    f"independent: {summary.independent_errors:.2f}",
                 ),
             )
         )
@@ -108,21 +108,22 @@ def comparisons_table(config: Config, results: Path) -> Table | None:
     """Return the errors of networks beside those of classical reconstruction."""
     rows: list[tuple[Cell | str, ...]] = []
     for name, entry in config.comparisons.items():
-        summary = read_json(results / layout.comparison(name) / "summary.json")
-        statistics = summary["statistics"]
+        path = results / layout.comparison(name) / "summary.json"
+        summary = read_document(path, ComparisonSummary)
+        statistics = summary.statistics
         for place, (way, told) in enumerate(_WAYS.items()):
-            images = len(summary["network_frames"])
+            images = len(summary.network_frames)
             if way in ("classical_paper", "classical_all"):
                 images = entry.images
             rows.append(
                 (
-                    Cell(entry.label or name, count(summary["samples"], "sample"))
+                    Cell(entry.label or name, count(summary.samples, "sample"))
                     if place == 0
                     else "",
                     told,
                     str(images),
-                    Cell(f"{statistics[f'{way}_rmse']['median']:.4f}", strong=True),
-                    f"{statistics[f'{way}_high_pass_rmse']['median']:.4f}",
+                    Cell(f"{statistics[f'{way}_rmse'].median:.4f}", strong=True),
+                    f"{statistics[f'{way}_high_pass_rmse'].median:.4f}",
                 )
             )
     if not rows:
@@ -175,12 +176,13 @@ def paper_table(config: Config, results: Path) -> Table | None:
 
 
 def _size(config: Config, results: Path, network: str, dataset: str) -> str:
-    trained = read_json(results / layout.network(network) / "training.json")
+    path = results / layout.network(network) / "training.json"
+    trained = read_document(path, TrainingSummary)
     low, high = config.datasets[dataset].microscope.sampling_angstrom
     pixels = config.datasets[dataset].epochs.image_size_px
     return (
-        f"{whole(trained['training_samples'])} training specimens, {trained['epochs']} epochs, "
-        f"{whole(trained['parameters'])} parameters, {pixels}² px of {low:g} to {high:g} Å"
+        f"{whole(trained.training_samples)} training specimens, {trained.epochs} epochs, "
+        f"{whole(trained.parameters)} parameters, {pixels}² px of {low:g} to {high:g} Å"
     )
 
 
@@ -207,8 +209,9 @@ def resources_table(config: Config, results: Path) -> Table | None:
         benchmarks = results / layout.BENCHMARKS
         training = "–"
         if trained is not None:
-            values = read_json(results / layout.network(trained) / "training.json")
-            training = f"{duration(values['seconds'])} on {values['device']}"
+            path = results / layout.network(trained) / "training.json"
+            values = read_document(path, TrainingSummary)
+            training = f"{duration(values.seconds)} on {values.device}"
         rows.append(
             (
                 Cell("", "ours"),

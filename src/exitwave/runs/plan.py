@@ -9,16 +9,19 @@ made again for this, without a file, if the existing one is not up to date.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
+from exitwave.files.documents import find_document
 from exitwave.files.journal import Journal
 from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import made_from
@@ -31,8 +34,11 @@ from exitwave.materials.manifest import (
 from exitwave.materials.sample_keys import sample_key
 from exitwave.materials.selection import select_samples
 from exitwave.multislice.atomic_scattering import known_elements
+from exitwave.provenance.attributes import Origin
 from exitwave.provenance.inputs import DATABASE, of_file, recorded
 from exitwave.runs import cost
+from exitwave.summaries.exit_waves import ShardSummary
+from exitwave.summaries.training import TrainingSummary
 from exitwave.workflow import layout
 from exitwave.workflow.specs import (
     catalog_spec,
@@ -127,15 +133,14 @@ def _catalog(config: Config, name: str, results: Path) -> tuple[dict[str, _Shard
     spec = catalog_spec(config, name)
     source = config.datasets[name].materials.source
     why = NEW
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        why = changes(summary["spec"], spec)
-        used = [entry["digest"] for entry in recorded(summary).get(DATABASE, [])]
-        now = [] if source == BUILT_IN else [of_file(Path(source))["digest"]]
-        if not why and used != now:
-            why = f"{source} has changed"
-    except (OSError, ValueError, KeyError):
-        pass
+    origin = find_document(folder / "summary.json", Origin)
+    with contextlib.suppress(ValueError, KeyError):
+        if origin is not None:
+            why = changes(origin.spec, spec)
+            used = [entry["digest"] for entry in recorded(origin).get(DATABASE, [])]
+            now = [] if source == BUILT_IN else [of_file(Path(source))["digest"]]
+            if not why and used != now:
+                why = f"{source} has changed"
     if not why:
         names = layout.shard_names(folder)
         contents = {shard: read_content(layout.shard_manifest(folder, shard)) for shard in names}
@@ -216,22 +221,19 @@ def _known_keys(folder: Path) -> set[str]:
 
 
 def _recorded_origin(summary: Path) -> str | None:
-    try:
-        return str(json.loads(summary.read_text(encoding="utf-8")).get("made_from"))
-    except (OSError, ValueError):
-        return None
+    found = find_document(summary, ShardSummary)
+    return None if found is None else found.made_from
 
 
 def _measured_wave(folder: Path, spec: str) -> float | None:
     """Return the median seconds of a wave in the existing stores, where the spec is the same."""
     seconds = []
     for path in folder.glob("[0-9]*.json"):
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))["seconds_per_wave"]
-        except (OSError, ValueError, KeyError):
+        summary = find_document(path, ShardSummary)
+        if summary is None or not summary.seconds_per_wave:
             continue
-        if value and _spec_of(path.with_suffix(".nc")) == spec:
-            seconds.append(float(value))
+        if _spec_of(path.with_suffix(".nc")) == spec:
+            seconds.append(summary.seconds_per_wave)
     return statistics.median(seconds) if seconds else None
 
 
@@ -297,41 +299,39 @@ def _cause(old: str | None, new: str, before: str | bool) -> str:
 
 def _training(config: Config, name: str, results: Path, anew: set[str]) -> Step:
     entry = config.networks[name]
-    training = _json(results / layout.network(name) / "training.json")
+    path = results / layout.network(name) / "training.json"
     before = f"epochs {entry.dataset}" in anew and f"the epochs of {entry.dataset}"
-    why = _cause(training.get("spec"), train_spec(config, name), before)
+    why = _cause(_spec_in(path), train_spec(config, name), before)
     if not why:
         return Step("train", name, 0, "", "")
-    seconds = training.get("seconds_per_epoch")
+    training = find_document(path, TrainingSummary)
     return Step(
         "train",
         name,
         1,
         f"{entry.epochs} epochs of training",
         why,
-        float(seconds) * entry.epochs / 3600 if seconds else None,
+        training.seconds_per_epoch * entry.epochs / 3600 if training else None,
     )
 
 
 def _evaluation(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
     entry = config.evaluations[name]
-    summary = _json(results / layout.evaluation(config, name) / "summary.json")
+    old = _spec_in(results / layout.evaluation(config, name) / "summary.json")
     before = [
         step.name
         for step in steps
         if step.jobs
         and (step.stage, step.name) in {("train", entry.network), ("render", entry.dataset)}
     ]
-    why = _cause(summary.get("spec"), evaluate_spec(config, name), ", ".join(before))
+    why = _cause(old, evaluate_spec(config, name), ", ".join(before))
     return Step("evaluate", name, 1 if why else 0, "evaluate" if why else "", why)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content
+def _spec_in(path: Path) -> str | None:
+    """Return the spec by which the result of a document was made, where it tells."""
+    origin = find_document(path, Origin)
+    return origin.spec or None if origin is not None else None
 
 
 def changes(old: str, new: str) -> str:
@@ -347,7 +347,7 @@ def changes(old: str, new: str) -> str:
     return ", ".join(said)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(values: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")

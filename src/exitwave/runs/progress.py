@@ -21,10 +21,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from exitwave.files.documents import find_document
 from exitwave.files.journal import count_samples
+from exitwave.networks.checkpoints import CheckpointState
 from exitwave.runs.snakemake_log import RunLog
+from exitwave.summaries.exit_waves import ShardSummary
+from exitwave.summaries.training import TrainingSummary
 from exitwave.tasks.progress import JobProgress, read_progress
 from exitwave.workflow import layout
 
@@ -162,12 +166,10 @@ def _shard_progress(
     results: Path, dataset: str, shard: str, samples: int, moment: Moment
 ) -> ShardProgress:
     stores = results / layout.EXIT_WAVES.format(dataset=dataset)
-    summary = read_json(stores / f"{shard}.json")
-    if summary and (stores / f"{shard}.nc").exists():
-        reasons = tuple((entry["material"], entry["reason"]) for entry in summary["failed"])
-        return ShardProgress(
-            shard, "done", samples, summary["samples"], len(reasons), reasons, None
-        )
+    summary = find_document(stores / f"{shard}.json", ShardSummary)
+    if summary is not None and (stores / f"{shard}.nc").exists():
+        reasons = tuple((entry.material, entry.reason) for entry in summary.failed)
+        return ShardProgress(shard, "done", samples, summary.samples, len(reasons), reasons, None)
     path = results / layout.progress("simulate", dataset, shard)
     job = _unless_done(read_progress(path))
     finished, journal_changed = _newest_journal(stores / ".kept", shard)
@@ -216,21 +218,20 @@ def _past_rates(results: Path, dataset: str, shards: list[str]) -> Iterator[floa
     """Samples a second of finished jobs, from Snakemake's benchmarks."""
     stores = results / layout.EXIT_WAVES.format(dataset=dataset)
     for shard in shards:
-        summary = read_json(stores / f"{shard}.json") or {}
-        with contextlib.suppress(OSError, ValueError, KeyError, IndexError, ZeroDivisionError):
+        summary = find_document(stores / f"{shard}.json", ShardSummary)
+        with contextlib.suppress(OSError, ValueError, IndexError, ZeroDivisionError):
             table = results / layout.benchmark("simulate", f"{dataset}.{shard}")
             seconds = float(table.read_text().splitlines()[1].split("\t")[0])
-            if summary["computed"]:
-                yield summary["computed"] / seconds
+            if summary is not None and summary.computed:
+                yield summary.computed / seconds
 
 
 def network_progress(folder: Path, moment: Moment) -> NetworkProgress:
     """Return how far the training of the network in a folder is."""
-    training = read_json(folder / "training.json")
+    training = find_document(folder / "training.json", TrainingSummary)
     if training is not None and (folder / "model.keras").exists():
-        epochs = training.get("epochs")
-        losses = training.get("loss"), training.get("val_loss")
-        return NetworkProgress(folder.name, "done", epochs or 0, epochs, *losses, None)
+        epochs, losses = training.epochs, (training.loss, training.val_loss)
+        return NetworkProgress(folder.name, "done", epochs, epochs, *losses, None)
     path = folder.parent.parent / layout.progress("train", folder.name)
     job = _unless_done(read_progress(path))
     if job is None:
@@ -254,20 +255,20 @@ def network_progress(folder: Path, moment: Moment) -> NetworkProgress:
 
 def _checkpointed_network(folder: Path, state: State | None) -> NetworkProgress:
     """A network by its last checkpoint, from which its training goes on."""
-    checkpoint = read_json(folder / "checkpoints/state.json") or {}
-    records = checkpoint.get("records") or []
-    last = records[-1] if records else {}
+    checkpoint = find_document(folder / "checkpoints/state.json", CheckpointState)
+    records = () if checkpoint is None else checkpoint.records
+    last = records[-1] if records else None
     epochs = None
     with contextlib.suppress(KeyError, ValueError):
-        epochs = json.loads(checkpoint["spec"])["network"]["epochs"]
-    seconds = [record["seconds"] for record in records[-5:]]
+        epochs = json.loads(checkpoint.spec if checkpoint else "")["network"]["epochs"]
+    seconds = [record.seconds for record in records[-5:]]
     return NetworkProgress(
         name=folder.name,
         state=state,
         finished=len(records),
         epochs=epochs,
-        loss=last.get("loss"),
-        val_loss=last.get("val_loss"),
+        loss=last.loss if last else None,
+        val_loss=last.val_loss if last else None,
         seconds_per_epoch=statistics.median(seconds) if seconds else None,
     )
 
@@ -277,15 +278,6 @@ def job_files(results: Path) -> Iterator[tuple[Path, JobProgress]]:
     for path in sorted((results / layout.LOGS).glob("*/[!.]*.json")):
         if (job := read_progress(path)) is not None:
             yield path, job
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the content of a JSON file, or None where it is missing or half written."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def changed_at(path: Path) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 from exitwave.config import Config, load_config
 from exitwave.config.root import RESERVED_NAMES
 from exitwave.durations import rough_duration
+from exitwave.files.documents import find_document
 from exitwave.runs.progress import (
     STATES,
     DatasetProgress,
@@ -26,9 +27,9 @@ from exitwave.runs.progress import (
     epoch_kind,
     job_files,
     network_progress,
-    read_json,
 )
 from exitwave.runs.snakemake_log import newest_run
+from exitwave.summaries.scores import EvaluationSummary
 from exitwave.tasks.progress import JobProgress
 from exitwave.workflow import layout
 
@@ -169,9 +170,9 @@ def _network_line(network: NetworkProgress) -> str:
 
 def _evaluation_lines(results: Path) -> Iterator[str]:
     for path in sorted(results.glob(layout.as_glob(layout.SUMMARIES["evaluations"]))):
-        if summary := read_json(path):
+        if summary := find_document(path, EvaluationSummary):
             name = f"{path.parent.parent.name} on {path.parent.name}"
-            yield _line("evaluation", f"{name}: {summary.get('samples', '?')} samples, done")
+            yield _line("evaluation", f"{name}: {summary.samples} samples, done")
 
 
 def _report_line(results: Path) -> Iterator[str]:

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing
+from exitwave.files.documents import nan_to_null
 from exitwave.samples import EpochSample
 from exitwave.scoring.metrics import Wave
-from exitwave.scoring.validation_samples import Row, nan_to_null
+from exitwave.scoring.validation_samples import Row
+from exitwave.summaries.scores import ExampleRow
 
 EXAMPLES = "examples.npz"
 
@@ -56,15 +58,41 @@ class Example:
     """
 
     percentile: float
-    row: dict[str, Any]
+    row: ExampleRow
     image: NDArray[np.float32]
     truth: NDArray[np.complex64]
     prediction: NDArray[np.complex64]
     sampling: float
     defocus: NDArray[np.float64]
     dose: float
-    atom_number: NDArray[np.int32]
+    atom_number: NDArray[np.integer]
     atom_position: NDArray[np.float64]
+
+    @property
+    def formula(self) -> str:
+        """Chemical formula of its material."""
+        return str(self.row["formula"])
+
+    def number(self, column: str) -> float | None:
+        """Return a number of its row; None where it has no value."""
+        value = self.row[column]
+        return None if value is None else float(value)
+
+    @staticmethod
+    def of(sample: EpochSample, prediction: Wave, percentile: float, row: Row) -> Example:
+        """Take it from a sample of an epoch."""
+        return Example(
+            percentile=percentile,
+            row=row,
+            image=sample.image,
+            truth=sample.wave,
+            prediction=np.asarray(prediction, dtype=np.complex64),
+            sampling=sample.sampling,
+            defocus=np.array(sample.microscope.defocus),
+            dose=sample.microscope.dose,
+            atom_number=sample.atoms.numbers,
+            atom_position=sample.atoms.positions,
+        )
 
 
 @dataclass(frozen=True)
@@ -108,26 +136,8 @@ class ComparisonExample(Example):
 AnyExample = TypeVar("AnyExample", bound=Example)
 
 
-def example_values(
-    sample: EpochSample, prediction: Wave, percentile: float, row: Row
-) -> dict[str, Any]:
-    """Return the fields of an `Example` of a sample."""
-    return {
-        "percentile": percentile,
-        "row": row,
-        "image": sample.image,
-        "truth": sample.wave,
-        "prediction": np.asarray(prediction, dtype=np.complex64),
-        "sampling": sample.sampling,
-        "defocus": np.array(sample.microscope.defocus),
-        "dose": sample.microscope.dose,
-        "atom_number": sample.atoms.numbers,
-        "atom_position": sample.atoms.positions,
-    }
-
-
 def write_examples(
-    folder: Path, examples: Sequence[Example], attributes: Mapping[str, Any]
+    folder: Path, examples: Sequence[Example], attributes: Mapping[str, str]
 ) -> None:
     """Write ``examples.npz`` into a folder, with how it was made."""
     arrays: dict[str, Any] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,26 +189,15 @@ def percentile_rank(percentile: float, count: int) -> int:
     return round(percentile / 100 * (count - 1))
 
 
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, str | int | float]]) -> None:
     """Write a table as CSV; numbers have the seven digits that float32 waves hold."""
     write_table(path, [{**row, **_rounded(row)} for row in rows])
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, str]:
+def _rounded(row: Mapping[str, str | int | float]) -> dict[str, str]:
     # "" is an empty cell.
     return {
         name: "" if math.isnan(value) else f"{value:.7g}"
         for name, value in row.items()
         if isinstance(value, float)
     }
-
-
-def nan_to_null(value: Any) -> Any:
-    """Return the same value with null for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: nan_to_null(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [nan_to_null(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,15 @@ from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
 from exitwave.figures.datasets import PARAMETERS
 from exitwave.files.atomic import write_text
+from exitwave.files.documents import read_document
 from exitwave.files.reader import StoreReader
 from exitwave.files.schemas import Schema
 from exitwave.provenance import attributes as provenance
 from exitwave.report.blocks import byte_size, count, whole
 from exitwave.report.papers import DATABASE_PAPER, PAPER
 from exitwave.samples import EPOCH, EXIT_WAVES
+from exitwave.summaries.catalog import CatalogSummary
+from exitwave.summaries.exit_waves import FailedSpecimen, failed_specimens
 from exitwave.workflow import layout
 from exitwave.workflow.specs import ReportSpec, read_spec
 
@@ -182,21 +184,21 @@ def _row(label: str, values: NDArray[Any]) -> str:
 
 
 def _bad_samples(catalog: Path, stores: Sequence[Path]) -> list[str]:
-    failed: list[Mapping[str, Any]] = []
+    failed: list[FailedSpecimen] = []
     with _opened(stores, EXIT_WAVES) as readers:
         for reader in readers:
-            failed += json.loads(reader.attributes["failed"])
-    summary = json.loads((catalog / "summary.json").read_text(encoding="utf-8"))
+            failed += failed_specimens(reader.attributes)
+    summary = read_document(catalog / "summary.json", CatalogSummary)
     lines = [
         "## Known bad samples",
         "",
-        f"Of {count(summary['rows'], 'row')} of the source {whole(summary['matched'])} matched the "
-        f"selection and {whole(summary['accepted'])} were accepted; `catalog/rejected.csv` names "
+        f"Of {count(summary.rows, 'row')} of the source {whole(summary.matched)} matched the "
+        f"selection and {whole(summary.accepted)} were accepted; `catalog/rejected.csv` names "
         "the others and the reasons. "
         + (f"{count(len(failed), 'specimen')} failed:" if failed else "No specimen failed."),
     ]
     lines += [
-        f"- {entry['material']}, specimen {entry['sample_index']}: {entry['reason']}"
+        f"- {entry.material}, specimen {entry.sample_index}: {entry.reason}"
         for entry in failed[:MOST_FAILURES]
     ]
     if len(failed) > MOST_FAILURES:

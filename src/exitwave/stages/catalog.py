@@ -14,22 +14,21 @@ What is taken, and where it goes, is decided in `exitwave.materials.selection`: 
 added, dropped or changed alters only the manifests of its own shards.
 
 >>> summary = build_catalog(spec, Path("results/mos2/catalog"))
->>> summary["samples"]
+>>> summary.samples
 {'training': 1000, 'validation': 200}
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from exitwave.config.constraints import BUILT_IN
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import write_text
+from exitwave.files.documents import write_document
 from exitwave.files.tables import write_table
 from exitwave.materials.elements import element_set
 from exitwave.materials.manifest import ManifestSample, manifest_texts, write_manifests
@@ -38,6 +37,7 @@ from exitwave.materials.selection import SelectedSamples, select_samples
 from exitwave.multislice.atomic_scattering import known_elements
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.summaries.catalog import CatalogSummary
 from exitwave.workflow.layout import SPLITS
 from exitwave.workflow.specs import CatalogSpec, read_spec
 
@@ -60,7 +60,7 @@ _SAMPLE_COLUMNS = ("material", "sample_index", "split", "shard")
 _REJECTED_COLUMNS = ("row", "label", "formula", "reason", "detail")
 
 
-def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[str, Any]:
+def build_catalog(spec: str, output: Path, source: str | None = None) -> CatalogSummary:
     """Choose the materials of a data set, split them and share their samples out over shards.
 
     Parameters
@@ -74,8 +74,8 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
 
     Returns
     -------
-    dict
-        The summary.
+    CatalogSummary
+        What ``summary.json`` says beside the provenance.
 
     Raises
     ------
@@ -99,12 +99,13 @@ def build_catalog(spec: str, output: Path, source: str | None = None) -> dict[st
             f"{made_from} was changed while it was read; wait until it is whole and run again."
         )
     taken, shards = selected.materials, selected.shards
-    summary = {**_summary(selected), **provenance.attributes(spec, database)}
+    summary = _summary(selected)
     write_manifests(output / "shards", manifest_texts(values.dataset, shards, taken))
     write_table(output / "materials.csv", _material_rows(taken, shards), _MATERIAL_COLUMNS)
     write_table(output / "samples.csv", _sample_rows(shards), _SAMPLE_COLUMNS)
     write_table(output / "rejected.csv", _rejected_rows(selected.rejected), _REJECTED_COLUMNS)
-    write_text(output / "summary.json", json.dumps(summary, indent=1) + "\n")
+    made = provenance.attributes(spec, database)
+    write_document(output / "summary.json", {**asdict(summary), **made})
     _report(summary, values.dataset)
     return summary
 
@@ -114,47 +115,47 @@ def _database(source: str) -> inputs.Inputs:
     return {} if source == BUILT_IN else {inputs.DATABASE: [inputs.of_file(Path(source))]}
 
 
-def _summary(selected: SelectedSamples) -> dict[str, Any]:
+def _summary(selected: SelectedSamples) -> CatalogSummary:
     taken, shards, counts = selected.materials, selected.shards, selected.counts
     samples = [sample for group in shards.values() for sample in group]
     elements = {material.identifier: element_set(material.formula) for material in taken}
     sides = {
         side: {sample.material for sample in samples if sample.split == side} for side in SPLITS
     }
-    return {
-        "rows": counts.rows,
-        "matched": counts.matched,
-        "lacking_keys": counts.lacking,
-        "accepted": selected.accepted,
-        "rejected": dict(Counter(entry.reason for entry in selected.rejected).most_common()),
-        "taken": len(taken),
-        "materials": {side: len(sides[side]) for side in SPLITS},
-        "samples": {side: sum(sample.split == side for sample in samples) for side in SPLITS},
-        "element_sets": {side: len({elements[name] for name in sides[side]}) for side in SPLITS},
-        "shards": len(shards),
-    }
+    return CatalogSummary(
+        rows=counts.rows,
+        matched=counts.matched,
+        lacking_keys=counts.lacking,
+        accepted=selected.accepted,
+        rejected=dict(Counter(entry.reason for entry in selected.rejected).most_common()),
+        taken=len(taken),
+        materials={side: len(sides[side]) for side in SPLITS},
+        samples={side: sum(sample.split == side for sample in samples) for side in SPLITS},
+        element_sets={side: len({elements[name] for name in sides[side]}) for side in SPLITS},
+        shards=len(shards),
+    )
 
 
-def _report(summary: dict[str, Any], dataset: str) -> None:
-    for key, number in summary["lacking_keys"].items():
+def _report(summary: CatalogSummary, dataset: str) -> None:
+    for key, number in summary.lacking_keys.items():
         logger.warning(
             "%s: %d of %d rows lack the key '%s' and so cannot be selected by it",
             dataset,
             number,
-            summary["rows"],
+            summary.rows,
             key,
         )
     logger.info(
         "%s: %d rows matched, %d accepted, %d rejected, %d taken; %d training and %d validation "
         "samples in %d shards",
         dataset,
-        summary["matched"],
-        summary["accepted"],
-        sum(summary["rejected"].values()),
-        summary["taken"],
-        summary["samples"]["training"],
-        summary["samples"]["validation"],
-        summary["shards"],
+        summary.matched,
+        summary.accepted,
+        sum(summary.rejected.values()),
+        summary.taken,
+        summary.samples["training"],
+        summary.samples["validation"],
+        summary.shards,
     )
 
 

@@ -32,7 +32,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,9 +40,10 @@ from numpy.typing import NDArray
 from exitwave.config import ComparisonSettings
 from exitwave.config.constraints import evenly_spaced
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import write_text
+from exitwave.files.documents import write_document
 from exitwave.files.reader import StoreReader
 from exitwave.imaging.microscope import MicroscopeDraw
+from exitwave.networks.trained import read_settings
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.reconstruction.classical import (
@@ -53,13 +53,12 @@ from exitwave.reconstruction.classical import (
     remove_low_frequencies,
 )
 from exitwave.samples import EPOCH, EpochSample
-from exitwave.scoring.examples import WAYS, ComparisonExample, example_values, write_examples
+from exitwave.scoring.examples import WAYS, ComparisonExample, Example, write_examples
 from exitwave.scoring.metrics import Wave, blurred, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
     ValidationSamples,
-    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
@@ -67,6 +66,7 @@ from exitwave.scoring.validation_samples import (
     validation_samples,
     write_rows,
 )
+from exitwave.summaries.scores import ComparisonSummary, Quartiles
 from exitwave.tasks.parallel import map_tasks
 from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import CompareSpec, RenderSpec, read_spec
@@ -112,8 +112,7 @@ def compare_reconstructions(
     """
     # First of all, since it says what is wrong with a folder that holds no network.
     predict = network_predictor(network)
-    settings = json.loads((network / "network.json").read_text(encoding="utf-8"))["network"]
-    taken, made_from = int(settings["images"]), inputs.of_network(network)
+    taken, made_from = read_settings(network).images, inputs.of_network(network)
     compare_predictions(spec, predict, taken, epochs, output, made_from, workers)
 
 
@@ -170,11 +169,10 @@ def compare_predictions(
     made = provenance.attributes(
         spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
     )
-    summary = _summary(table, len(rows), few) | made
+    summary = _summary(table, len(rows), few)
     write_rows(output / "samples.csv", table)
     write_examples(output, examples, made)
-    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
-    write_text(output / "summary.json", text + "\n")
+    write_document(output / "summary.json", {**asdict(summary), **made})
     logger.info("%s", json.dumps(_log_line(summary, seconds)))
 
 
@@ -278,34 +276,33 @@ def _example(
     settings: ComparisonSettings,
 ) -> ComparisonExample:
     width = settings.high_pass_px
-    classical: dict[str, Any] = {name: waves[name].astype(np.complex64) for name in WAYS[1:]}
     return ComparisonExample(
-        **example_values(sample, waves["network"], percentile, row),
-        **classical,
+        **vars(Example.of(sample, waves["network"], percentile, row)),
+        classical_paper=waves["classical_paper"].astype(np.complex64),
+        classical_all=waves["classical_all"].astype(np.complex64),
+        classical_few=waves["classical_few"].astype(np.complex64),
         high_pass_truth=remove_low_frequencies(sample.wave, width),
         high_pass_paper=remove_low_frequencies(waves["classical_paper"], width),
     )
 
 
-def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> dict[str, Any]:
+def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> ComparisonSummary:
     table = pd.DataFrame(rows)
     columns = [name for name in table if str(name).startswith(WAYS)]
     quartiles = table[columns].quantile([0.25, 0.5, 0.75])
-    names = ("lower_quartile", "median", "upper_quartile")
-    return {
-        "samples": len(rows),
-        "ranked_samples": ranked_samples,
-        "network_frames": list(few),
-        "statistics": {
-            str(column): dict(zip(names, map(float, quartiles[column]), strict=True))
-            for column in columns
-        },
-    }
+    return ComparisonSummary(
+        samples=len(rows),
+        ranked_samples=ranked_samples,
+        network_frames=tuple(few),
+        statistics={str(column): Quartiles(*map(float, quartiles[column])) for column in columns},
+    )
 
 
-def _log_line(summary: Mapping[str, Any], seconds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def _log_line(
+    summary: ComparisonSummary, seconds: Sequence[Mapping[str, float]]
+) -> dict[str, dict[str, float | None]]:
     """The median error of each way and the median time of each classical one."""
-    medians = {name: summary["statistics"][f"{name}_rmse"]["median"] for name in WAYS}
+    medians = {name: summary.statistics[f"{name}_rmse"].median for name in WAYS}
     times = pd.DataFrame(list(seconds)).median()
     return {
         "rmse": medians,

@@ -15,14 +15,13 @@ the projection. The folder of a study holds
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -30,19 +29,26 @@ from numpy.typing import NDArray
 
 from exitwave.config import Multislice
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import replacing, write_text
+from exitwave.files.atomic import replacing
+from exitwave.files.documents import write_document
 from exitwave.files.tables import write_table
 from exitwave.imaging.focal_series import smear_wave
 from exitwave.imaging.grids import Grid
 from exitwave.materials.material import Material, read_materials
 from exitwave.materials.selection import take_limit
 from exitwave.multislice.atomic_scattering import known_elements
-from exitwave.multislice.convergence_study import Settings, Study, read_study, variations
+from exitwave.multislice.convergence_study import Study, read_study, variations
 from exitwave.multislice.exit_wave import exit_wave, grid_points, slice_thicknesses
 from exitwave.provenance import attributes as provenance
 from exitwave.samples.parts import Atoms
 from exitwave.scoring.metrics import wave_error
 from exitwave.specimens.build import Specimen, build_specimen
+from exitwave.summaries.convergence import (
+    ConvergenceRow,
+    ConvergenceSummary,
+    MedianErrors,
+    Settings,
+)
 from exitwave.tasks.parallel import map_tasks
 
 logger = logging.getLogger(__name__)
@@ -110,7 +116,7 @@ def _warm_up(device: Literal["cpu", "gpu"]) -> None:
 
 def measure_convergence(
     spec: str, output: Path, workers: int = 1, device: Literal["cpu", "gpu"] = "cpu"
-) -> list[dict[str, Any]]:
+) -> list[ConvergenceRow]:
     """Compute all waves of a study, compare them and write the folder.
 
     Parameters
@@ -126,7 +132,7 @@ def measure_convergence(
 
     Returns
     -------
-    list of dict
+    list of ConvergenceRow
         The rows of ``errors.csv``.
     """
     study = read_study(spec)
@@ -142,7 +148,7 @@ def measure_convergence(
         for place, subject in enumerate(subjects)
         for comparison in made
     ]
-    write_table(output / "errors.csv", map(_rounded, rows))
+    write_table(output / "errors.csv", [_rounded(asdict(row)) for row in rows])
     example = subjects[0], waves[0][study.own].wave
     _write_wave(output / "wave.npz", study, *example)
     _write_summary(output / "summary.json", spec, study, rows)
@@ -206,7 +212,7 @@ def _row(
     comparison: str,
     settings: Settings,
     reference: Settings,
-) -> dict[str, Any]:
+) -> ConvergenceRow:
     box = subject.specimen.box
     truth = waves[reference].wave
     wave = on_points(waves[settings].wave, len(truth))
@@ -214,22 +220,22 @@ def _row(
     full = study.full(settings)
     slices = slice_thicknesses(subject.specimen.positions[:, 2], full)[1]
     points = grid_points(full, box)
-    return {
-        "comparison": comparison,
-        "material": subject.material.identifier,
-        "formula": subject.material.formula,
-        "sample_index": subject.sample_index,
-        "projection": settings.projection,
-        "slice_thickness_angstrom": settings.slice_thickness,
-        "sampling_angstrom": settings.sampling,
-        "grid_sampling_angstrom": box / points,
-        "points": points,
-        "slices": len(slices),
-        "relative_error": wave_error(wave, truth).relative_error,
-        "relative_error_smeared": wave_error(*smeared).relative_error,
-        "seconds": waves[settings].seconds,
-        "relative_seconds": waves[settings].seconds / waves[study.own].seconds,
-    }
+    return ConvergenceRow(
+        comparison=comparison,
+        material=subject.material.identifier,
+        formula=subject.material.formula,
+        sample_index=subject.sample_index,
+        projection=settings.projection,
+        slice_thickness_angstrom=settings.slice_thickness,
+        sampling_angstrom=settings.sampling,
+        grid_sampling_angstrom=box / points,
+        points=points,
+        slices=len(slices),
+        relative_error=wave_error(wave, truth).relative_error,
+        relative_error_smeared=wave_error(*smeared).relative_error,
+        seconds=waves[settings].seconds,
+        relative_seconds=waves[settings].seconds / waves[study.own].seconds,
+    )
 
 
 def on_points(wave: Wave, size: int) -> Wave:
@@ -268,56 +274,49 @@ def _rounded(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _write_wave(path: Path, study: Study, subject: Subject, wave: Wave) -> None:
-    arrays: dict[str, Any] = {
-        "wave": wave,
-        "smeared": smeared_wave(wave, subject.specimen.box, study.smear),
-        "sampling": np.array(subject.specimen.box / len(wave)),
-        "smear": np.array(study.smear),
-        "formula": np.array(subject.material.formula),
-        "sample_index": np.array(subject.sample_index),
-    }
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(
+            file,
+            wave=wave,
+            smeared=smeared_wave(wave, subject.specimen.box, study.smear),
+            sampling=np.array(subject.specimen.box / len(wave)),
+            smear=np.array(study.smear),
+            formula=np.array(subject.material.formula),
+            sample_index=np.array(subject.sample_index),
+        )
 
 
-def _write_summary(path: Path, spec: str, study: Study, rows: Sequence[dict[str, Any]]) -> None:
+def _write_summary(path: Path, spec: str, study: Study, rows: Sequence[ConvergenceRow]) -> None:
     medians = {
-        name: {
-            column: statistics.median(row[column] for row in chosen)
-            for column in ("relative_error", "relative_error_smeared", "seconds")
-        }
+        name: MedianErrors(
+            statistics.median(row.relative_error for row in chosen),
+            statistics.median(row.relative_error_smeared for row in chosen),
+            statistics.median(row.seconds for row in chosen),
+        )
         for name, chosen in _own_rows(study, rows)
     }
-    content = {
-        **provenance.attributes(spec),
-        "settings": asdict(study.own),
-        "reference": asdict(study.reference),
-        "medians": medians,
-    }
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    summary = ConvergenceSummary(study.own, study.reference, medians)
+    write_document(path, {**provenance.attributes(spec), **asdict(summary)})
     for name, values in medians.items():
         logger.info(
             "%s: the configuration's settings, with everything: Eq. (A.1) %.2g, smeared %.2g",
             name,
-            values["relative_error"],
-            values["relative_error_smeared"],
+            values.relative_error,
+            values.relative_error_smeared,
         )
 
 
 def _own_rows(
-    study: Study, rows: Sequence[dict[str, Any]]
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    study: Study, rows: Sequence[ConvergenceRow]
+) -> Iterator[tuple[str, list[ConvergenceRow]]]:
     """Yield the rows of each material that show the configuration's settings in total."""
-    for material in dict.fromkeys(row["material"] for row in rows):
+    for material in dict.fromkeys(row.material for row in rows):
         yield (
             material,
             [
                 row
                 for row in rows
-                if (row["material"], row["comparison"]) == (material, "total")
-                and Settings(
-                    row["projection"], row["slice_thickness_angstrom"], row["sampling_angstrom"]
-                )
-                == study.own
+                if (row.material, row.comparison) == (material, "total")
+                and row.settings == study.own
             ],
         )

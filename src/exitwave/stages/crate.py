@@ -23,7 +23,7 @@ from exitwave import __version__
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.provenance import inputs
-from exitwave.provenance.remake import command, recorded_attributes
+from exitwave.provenance.remake import command, recorded_origin
 from exitwave.workflow import layout
 
 METADATA = layout.CRATE
@@ -167,10 +167,10 @@ def _add_file(crate: ROCrate, results: Path, path: Path) -> Any:
 
 def _add_action(
     crate: ROCrate, results: Path, result: Path, files: dict[Path, Any], software: Any
-) -> list[dict[str, Any]]:
+) -> list[inputs.Entry]:
     """Add how one result was made, and return the databases behind it."""
-    _, attributes = recorded_attributes(result)
-    recorded = inputs.recorded(attributes)
+    _, origin = recorded_origin(result)
+    recorded = inputs.recorded(origin)
     databases = recorded.pop(inputs.DATABASE, [])
     name = result.relative_to(results).as_posix()
     read = [
@@ -185,10 +185,10 @@ def _add_action(
         object=[*read, *(_add_database(crate, entry) for entry in databases)],
         result=_within(result, files),
         properties={
-            "name": f"{json.loads(attributes['spec'])['stage']} {name}",
+            "name": f"{json.loads(origin.spec)['stage']} {name}",
             "description": command(result),
-            "endTime": str(attributes["created"]),
-            "softwareVersion": f"{attributes['exitwave_version']}, {attributes['git_commit']}",
+            "endTime": origin.created,
+            "softwareVersion": f"{origin.exitwave_version}, {origin.git_commit}",
         },
     )
     return databases
@@ -208,7 +208,7 @@ def _within(path: Path, files: dict[Path, Any]) -> list[Any]:
     ]
 
 
-def _add_database(crate: ROCrate, entry: dict[str, Any]) -> Any:
+def _add_database(crate: ROCrate, entry: inputs.Entry) -> Any:
     """Add a database by its checksum; it is no part of the crate."""
     identifier = f"#database-{entry['digest']}"
     known = crate.dereference(identifier)

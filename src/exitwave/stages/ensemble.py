@@ -26,7 +26,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,24 +35,24 @@ from scipy.stats import spearmanr
 
 from exitwave.config import EnsembleSettings
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import write_text
+from exitwave.files.documents import nan_to_null, write_document
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EpochSample
-from exitwave.scoring.examples import EnsembleExample, example_values, write_examples
+from exitwave.scoring.examples import EnsembleExample, Example, write_examples
 from exitwave.scoring.metrics import Wave, wave_error
 from exitwave.scoring.peaks import find_peaks, match_peaks, threshold_level
 from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
     ValidationSamples,
-    nan_to_null,
     network_predictor,
     predicted,
     ranked,
     validation_samples,
     write_rows,
 )
+from exitwave.summaries.scores import EnsembleSummary
 from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import EnsembleSpec, read_spec
 
@@ -111,17 +110,19 @@ def judge_predictions(
         rows = list(counted(judged, output.name, len(samples)))
         ranked(rows)
         examples = _examples(samples, predictors, rows)
-    summary = _summary(rows, calibration, len(predictors))
-    summary["examples"] = [{"reason": example.reason, **example.row} for example in examples]
-    summary |= provenance.attributes(
+    summary = _summary(rows, calibration, len(predictors), examples)
+    made = provenance.attributes(
         spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
     )
     write_rows(output / "samples.csv", rows)
     write_rows(output / "calibration.csv", calibration.binned(settings.bins))
     write_examples(output, examples, {"spec": spec})
-    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
-    write_text(output / "summary.json", text + "\n")
-    line = {name: summary[name] for name in ("samples", "pixel_correlation", "worst_caught")}
+    write_document(output / "summary.json", {**asdict(summary), **made})
+    line = {
+        "samples": summary.samples,
+        "pixel_correlation": summary.pixel_correlation,
+        "worst_caught": summary.worst_caught,
+    }
     logger.info("%s", json.dumps(nan_to_null(line)))
 
 
@@ -252,26 +253,32 @@ class _Calibration:
         return float(np.sqrt(error / apart)) if apart else float("nan")
 
 
-def _summary(rows: Sequence[Row], calibration: _Calibration, members: int) -> dict[str, Any]:
+def _summary(
+    rows: Sequence[Row],
+    calibration: _Calibration,
+    members: int,
+    examples: Sequence[EnsembleExample],
+) -> EnsembleSummary:
     table = pd.DataFrame(rows)
     medians = table[
         ["rmse", "rmse_real", "rmse_imag", "member_rmse", "disagreement", "relative_error"]
     ].median()
     several = len(table) > 2 and table["disagreement"].nunique() > 1
-    return {
-        "samples": len(table),
-        "members": members,
-        "medians": {str(name): float(value) for name, value in medians.items()},
-        "pixel_correlation": float(table["pixel_correlation"].median()),
-        "worst_caught": float(table["worst_caught"].median()),
-        "worst_share": WORST_SHARE,
-        "sample_correlation": float(spearmanr(table["disagreement"], table["rmse"]).statistic)
+    return EnsembleSummary(
+        samples=len(table),
+        members=members,
+        medians={str(name): float(value) for name, value in medians.items()},
+        pixel_correlation=float(table["pixel_correlation"].median()),
+        worst_caught=float(table["worst_caught"].median()),
+        worst_share=WORST_SHARE,
+        sample_correlation=float(spearmanr(table["disagreement"], table["rmse"]).statistic)
         if several
         else float("nan"),
-        "error_over_disagreement": calibration.ratio(),
-        "independent_errors": 1 / members**0.5,
-        "mean_over_member": float((table["rmse"] / table["member_rmse"]).median()),
-    }
+        error_over_disagreement=calibration.ratio(),
+        independent_errors=1 / members**0.5,
+        mean_over_member=float((table["rmse"] / table["member_rmse"]).median()),
+        examples=tuple({"reason": example.reason, **example.row} for example in examples),
+    )
 
 
 def _examples(
@@ -291,9 +298,10 @@ def _examples(
         members = np.stack([predicted(predict, [sample])[0] for predict in predictors])
         members = members.astype(np.complex128)
         row = rows[index]
+        example = Example.of(sample, members.mean(axis=0), float(row["percent_worse"]), row)
         examples.append(
             EnsembleExample(
-                **example_values(sample, members.mean(axis=0), float(row["percent_worse"]), row),
+                **vars(example),
                 reason=reason,
                 disagreement=disagreement(members).astype(np.float32),
             )

@@ -19,16 +19,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from exitwave.config import EvaluationSettings
-from exitwave.files.atomic import write_text
+from exitwave.files.documents import nan_to_null, write_document
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EpochSample
-from exitwave.scoring.examples import Example, example_values, write_examples
+from exitwave.scoring.examples import Example, write_examples
 from exitwave.scoring.metrics import Wave, blurred, exchange_targets, vacuum, wave_error
 from exitwave.scoring.peaks import (
     Peaks,
@@ -48,7 +47,6 @@ from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
     ValidationSamples,
-    nan_to_null,
     network_predictor,
     percentile_rank,
     predicted,
@@ -57,6 +55,7 @@ from exitwave.scoring.validation_samples import (
     write_rows,
 )
 from exitwave.seeds import generator
+from exitwave.summaries.scores import EvaluationSummary, ExampleRow, Quartiles, VacancySummary
 from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import EvaluateSpec, read_spec
 
@@ -113,18 +112,16 @@ def evaluate_predictions(
             _example(samples[index], predict, percentile, rows[index])
             for percentile, index in chosen
         ]
-    summary = summarize(rows)
-    summary["examples"] = [
-        {"percentile": percentile, **rows[index]} for percentile, index in chosen
-    ]
-    summary |= provenance.attributes(
+    summary = summarize(
+        rows, [{"percentile": percentile, **rows[index]} for percentile, index in chosen]
+    )
+    made = provenance.attributes(
         spec, inputs.joined(made_from or {}, inputs.of_stores(epochs=epochs))
     )
     write_rows(output / "samples.csv", rows)
-    write_examples(output, examples, provenance_of(summary))
-    text = json.dumps(nan_to_null(summary), indent=1, allow_nan=False)
-    write_text(output / "summary.json", text + "\n")
-    logger.info("%s", json.dumps(nan_to_null({"samples": len(rows), **summary["ratios"]})))
+    write_examples(output, examples, made)
+    write_document(output / "summary.json", {**asdict(summary), **made})
+    logger.info("%s", json.dumps(nan_to_null({"samples": len(rows), **summary.ratios})))
 
 
 def _score_all(
@@ -218,28 +215,17 @@ def _true_peaks(sample: EpochSample, settings: EvaluationSettings) -> Peaks:
     return find_peaks(truth, sample.sampling, level)
 
 
-def summarize(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the number of samples, quartiles of every result, and the gains over baselines.
-
-    Returns
-    -------
-    dict
-        ``samples``; ``statistics``: of each column the three quartiles, None where it has no
-        value; ``ratios``: by how much the baselines' median RMSE exceeds the network's;
-        ``vacancies``: precision and recall of the columns that lack atoms.
-    """
+def summarize(rows: Sequence[Row], examples: Sequence[ExampleRow] = ()) -> EvaluationSummary:
+    """Return quartiles of every result and the gains over baselines; NaN is what has no value."""
     results = pd.DataFrame(rows).drop(columns=list(IDENTITY_COLUMNS), errors="ignore")
     results = results.drop(columns="percent_worse", errors="ignore")
     quartiles = results.quantile([0.25, 0.5, 0.75])
-    names = ("lower_quartile", "median", "upper_quartile")
-    statistics = {
-        str(column): dict(zip(names, (float(value) for value in quartiles[column]), strict=True))
-        for column in quartiles
-    }
+    statistics = {str(column): Quartiles(*map(float, quartiles[column])) for column in quartiles}
+    medians = {str(column): float(quartiles[column].loc[0.5]) for column in quartiles}
 
     def gain(baseline: str, part: str) -> float:
-        reached = statistics[f"rmse_{part}"]["median"]
-        level = statistics.get(f"{baseline}_rmse_{part}", {}).get("median", math.nan)
+        reached = medians[f"rmse_{part}"]
+        level = medians.get(f"{baseline}_rmse_{part}", math.nan)
         return level / reached if reached else math.inf
 
     ratios = {
@@ -247,15 +233,16 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
         for baseline in ("exchanged", "vacuum")
         for part in ("real", "imag")
     }
-    return {
-        "samples": len(rows),
-        "statistics": statistics,
-        "ratios": ratios,
-        "vacancies": _vacancy_summary(rows),
-    }
+    return EvaluationSummary(
+        samples=len(rows),
+        statistics=statistics,
+        ratios=ratios,
+        vacancies=_vacancy_summary(rows),
+        examples=tuple(examples),
+    )
 
 
-def _vacancy_summary(rows: Sequence[Row]) -> dict[str, float]:
+def _vacancy_summary(rows: Sequence[Row]) -> VacancySummary:
     """Precision and recall over the columns of all samples, and what chance would reach."""
     total = {
         name: sum(int(row.get(name, 0)) for row in rows)
@@ -275,24 +262,18 @@ def _vacancy_summary(rows: Sequence[Row]) -> dict[str, float]:
     best_precision, best_recall = precision_and_recall(
         lacking, total["truth_claimed_vacancies"], total["truth_found_vacancies"]
     )
-    return {
-        "sites": total["vacancy_sites"],
-        "lacking": lacking,
-        "precision": precision,
-        "recall": recall,
-        "truth_precision": best_precision,
-        "truth_recall": best_recall,
+    return VacancySummary(
+        sites=total["vacancy_sites"],
+        lacking=lacking,
+        precision=precision,
+        recall=recall,
+        truth_precision=best_precision,
+        truth_recall=best_recall,
         # Of claims at random so many hold.
-        "chance": lacking / total["vacancy_sites"] if total["vacancy_sites"] else math.nan,
-    }
+        chance=lacking / total["vacancy_sites"] if total["vacancy_sites"] else math.nan,
+    )
 
 
 def _example(sample: EpochSample, predict: Predictor, percentile: float, row: Row) -> Example:
     (wave,) = predicted(predict, [sample])
-    return Example(**example_values(sample, wave, percentile, row))
-
-
-def provenance_of(summary: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a ``summary.json`` that says how the evaluation was made."""
-    results = ("samples", "statistics", "ratios", "vacancies", "examples")
-    return {name: value for name, value in summary.items() if name not in results}
+    return Example.of(sample, wave, percentile, row)

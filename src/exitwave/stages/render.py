@@ -8,7 +8,6 @@ a few samples per worker are in memory at a time, whatever their number.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EPOCH, EXIT_WAVES, EpochSample, ExitWaveSample
 from exitwave.seeds import generator, uniform_hash
+from exitwave.summaries.exit_waves import FailedSpecimen, failed_specimens
 from exitwave.tasks.parallel import map_tasks
 from exitwave.workflow.specs import RenderSpec, read_spec
 
@@ -160,17 +160,18 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
 
 
 def _require_few_failures(stores: Sequence[Path], values: RenderSpec) -> None:
-    samples, failed = 0, []
+    samples = 0
+    failed: list[FailedSpecimen] = []
     for path in stores:
         with StoreReader(path, EXIT_WAVES) as reader:
             samples += len(reader)
-            failed += json.loads(reader.attributes["failed"])
+            failed += failed_specimens(reader.attributes)
     limit = values.epochs.max_failed_share
     if failed and len(failed) > limit * (samples + len(failed)):
         first = failed[0]
         raise ExitwaveError(
             f"{len(failed)} of {samples + len(failed)} samples of the data set "
-            f"'{values.dataset}' failed (the first: {first['material']}, {first['reason']}), "
+            f"'{values.dataset}' failed (the first: {first.material}, {first.reason}), "
             f"more than epochs.max_failed_share = {limit:g} allows; mend the cause, which each "
             "store's summary names, or raise the limit."
         )

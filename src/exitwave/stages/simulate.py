@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import statistics
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from exitwave.config import Multislice, Structure
 from exitwave.errors import ExitwaveError, SpecimenError
-from exitwave.files.atomic import write_text
+from exitwave.files.documents import write_document
 from exitwave.files.journal import Journal
 from exitwave.files.reader import StoreReader
 from exitwave.files.schemas import Values
@@ -45,6 +44,7 @@ from exitwave.samples import EXIT_WAVES, ExitWaveSample
 from exitwave.samples.parts import Identity
 from exitwave.seeds import generator
 from exitwave.specimens.build import build_specimen
+from exitwave.summaries.exit_waves import FailedSpecimen, ShardSummary, failed_text
 from exitwave.tasks.parallel import map_tasks, prefetch
 from exitwave.tasks.progress import FailedSample, current
 from exitwave.workflow.specs import SimulateSpec, read_spec
@@ -118,7 +118,7 @@ def simulate_exit_waves(
     workers: int = 1,
     device: Literal["cpu", "gpu"] = "cpu",
     worker_jobs: int = 0,
-) -> dict[str, Any]:
+) -> ShardSummary:
     """Make the store of one shard.
 
     Parameters
@@ -138,8 +138,8 @@ def simulate_exit_waves(
 
     Returns
     -------
-    dict
-        The summary: samples, computed, copied, failed, seconds per wave.
+    ShardSummary
+        What became of the samples.
     """
     tasks = _tasks(spec, read_manifest(manifest), device)
     shard = _Shard(spec, manifest, output)
@@ -153,7 +153,8 @@ def simulate_exit_waves(
         len(missing),
         workers * (1 + worker_jobs),
     )
-    failed, seconds = [], []
+    failed: list[FailedSpecimen] = []
+    seconds: list[float] = []
     unexpected: list[Exception] = []
     title = f"{output.parent.parent.name}/{output.stem}"
     results = map_tasks(simulate_sample, missing, workers, title, worker_jobs, len(reused))
@@ -177,13 +178,14 @@ def simulate_exit_waves(
             f"Every sample of {output} failed, the last one with {_reason(unexpected[-1])}; mend "
             "this and run again."
         )
-    summary = {
-        "samples": len(tasks) - len(failed),
-        "computed": len(missing) - len(failed),
-        "copied": len(tasks) - len(missing),
-        "failed": sorted(failed, key=lambda entry: (entry["material"], entry["sample_index"])),
-        "seconds_per_wave": round(statistics.median(seconds), 3) if seconds else None,
-    }
+    summary = ShardSummary(
+        samples=len(tasks) - len(failed),
+        computed=len(missing) - len(failed),
+        copied=len(tasks) - len(missing),
+        failed=tuple(sorted(failed, key=lambda entry: (entry.material, entry.sample_index))),
+        seconds_per_wave=round(statistics.median(seconds), 3) if seconds else None,
+        made_from=shard.files.made_from,
+    )
     shard.finish(tasks, summary)
     return summary
 
@@ -212,13 +214,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _failure(task: Simulation, reason: str) -> dict[str, Any]:
-    return {
-        "material": task.material.identifier,
-        "formula": task.material.formula,
-        "sample_index": task.sample_index,
-        "reason": reason,
-    }
+def _failure(task: Simulation, reason: str) -> FailedSpecimen:
+    return FailedSpecimen(
+        material=task.material.identifier,
+        formula=task.material.formula,
+        sample_index=task.sample_index,
+        reason=reason,
+    )
 
 
 class _Shard:
@@ -259,14 +261,14 @@ class _Shard:
         self.files.journal.append(sample)
         self._journalled.add(str(sample["sample_key"]))
 
-    def finish(self, tasks: list[Simulation], summary: dict[str, Any]) -> None:
+    def finish(self, tasks: list[Simulation], summary: ShardSummary) -> None:
         """Write the store in the order of the tasks, then clear what is no longer needed."""
-        failed = {(entry["material"], entry["sample_index"]) for entry in summary["failed"]}
+        failed = {(entry.material, entry.sample_index) for entry in summary.failed}
         good = [t for t in tasks if (t.material.identifier, t.sample_index) not in failed]
         size = stored_points(good[0].multislice, good[0].structure.box_angstrom) if good else 0
         attributes = {
             **provenance.attributes(self.spec, inputs.of_manifest(self.manifest)),
-            "failed": json.dumps(summary["failed"]),
+            "failed": failed_text(summary.failed),
         }
         sizes = {"sample": len(good), "y": size, "x": size}
         with StoreWriter(self.output, EXIT_WAVES, sizes, attributes) as store:
@@ -276,8 +278,7 @@ class _Shard:
                 kept = {name: value for name, value in sample.items() if name != "seconds"}
                 store.write(place, **{**kept, "split": good[place].split})
         self.files.keep_store()
-        recorded = {**summary, "made_from": self.files.made_from}
-        write_text(self.output.with_suffix(".json"), json.dumps(recorded, indent=1) + "\n")
+        write_document(self.output.with_suffix(".json"), asdict(summary))
         self.files.clear()
 
     def _samples(self, tasks: list[Simulation]) -> Iterator[tuple[int, Values]]:

@@ -53,6 +53,7 @@ from exitwave.networks.trained import save_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.seeds import generator
+from exitwave.summaries.training import TrainingSummary
 from exitwave.tasks.progress import TrainedEpochs, current
 from exitwave.workflow.specs import TrainSpec, read_spec
 
@@ -337,7 +338,7 @@ def _write_results(
     model: keras.Model,
     records: Sequence[EpochRecord],
     samples: int,
-    digests: Mapping[str, Any],
+    digests: Mapping[str, list[str]],
 ) -> None:
     # A network that was never compiled is saved without the state of an optimizer.
     network = build_network(job.settings, job.settings.images, job.seed)
@@ -352,37 +353,35 @@ def _write_results(
         job.output,
         network,
         job.settings,
-        {
-            "sampling_angstrom": [
-                float(min(sampling.min() for sampling in samplings)),
-                float(max(sampling.max() for sampling in samplings)),
-            ],
-            **origin,
-        },
+        origin,
+        sampling_angstrom=(
+            float(min(sampling.min() for sampling in samplings)),
+            float(max(sampling.max() for sampling in samplings)),
+        ),
     )
     seconds = [record.seconds for record in records]
     best = best_record(records)
-    summary = {
-        "parameters": int(network.count_params()),
-        "training_samples": samples,
-        "validation_samples": sum(len(c.specimens) for c in job.validation.contents),
-        "image_size_px": list(job.training.size_px),
-        "epochs": len(records),
-        "loss": records[-1].loss,
-        "val_loss": records[-1].val_loss,
-        "best_epoch": best.epoch,
-        "best_val_loss": best.val_loss,
-        "seconds": round(sum(seconds), 3),
-        "waiting_share": round(
+    summary = TrainingSummary(
+        parameters=int(network.count_params()),
+        training_samples=samples,
+        validation_samples=sum(len(c.specimens) for c in job.validation.contents),
+        image_size_px=job.training.size_px,
+        epochs=len(records),
+        loss=records[-1].loss,
+        val_loss=records[-1].val_loss,
+        best_epoch=best.epoch,
+        best_val_loss=best.val_loss,
+        seconds=round(sum(seconds), 3),
+        waiting_share=round(
             sum(record.seconds_waiting for record in records) / max(sum(seconds), 1e-3), 4
         ),
-        "seconds_per_epoch": statistics.median(seconds),
-        "samples_per_second": round(samples / max(statistics.median(seconds), 1e-3), 3),
-        "peak_memory_bytes": backend.peak_memory_bytes(),
-        "peak_gpu_memory_bytes": backend.peak_gpu_memory_bytes(),
-        "backend": backend.backend_name(),
-        "device": backend.device_name(),
-        **{name.replace(" ", "_"): value for name, value in digests.items()},
-        **origin,
-    }
-    write_text(job.output / "training.json", json.dumps(summary, indent=1))
+        seconds_per_epoch=statistics.median(seconds),
+        samples_per_second=round(samples / max(statistics.median(seconds), 1e-3), 3),
+        peak_memory_bytes=backend.peak_memory_bytes(),
+        peak_gpu_memory_bytes=backend.peak_gpu_memory_bytes(),
+        backend=backend.backend_name(),
+        device=backend.device_name(),
+        training_data=tuple(digests["training data"]),
+        validation_data=tuple(digests["validation data"]),
+    )
+    write_text(job.output / "training.json", json.dumps({**asdict(summary), **origin}, indent=1))

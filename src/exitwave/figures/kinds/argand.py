@@ -158,7 +158,7 @@ def _finish_planes(planes: Sequence[Any], values: NDArray[np.complex128]) -> Non
 
 def _argand_caption(example: Example, distance: float) -> Caption:
     row = example.row
-    formula = plain_formula(row["formula"])
+    formula = plain_formula(example.formula)
     return Caption(
         f"Argand plot, {formula}",
         f"Values of the exit wave at the local maxima of |Ψ − 1| of specimen "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from exitwave.figures.order import Order
-from exitwave.figures.reading import read_summary, read_table
+from exitwave.figures.reading import read_table
 from exitwave.figures.style import (
     GREY,
     SERIES,
@@ -20,6 +20,8 @@ from exitwave.figures.style import (
     rounded,
     save_figure,
 )
+from exitwave.files.documents import read_document
+from exitwave.summaries.scores import EnsembleSummary
 
 _DASHES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
@@ -31,8 +33,8 @@ def draw(order: Order, output: Path) -> None:
     described, members, points = [], set(), []
     for place, source in enumerate(order.sources):
         colour = SERIES[place % len(SERIES)]
-        summary = read_summary(source.path / "summary.json")
-        members.add(int(summary["members"]))
+        summary = read_document(source.path / "summary.json", EnsembleSummary)
+        members.add(summary.members)
         bins = _drawable(read_table(source.path / "calibration.csv"), "error")
         apart, pixel_count = bins["disagreement"], bins["pixels"]
         pixels.plot(apart, bins["error"], "o-", ms=3, color=colour, label=source.label)
@@ -44,7 +46,7 @@ def draw(order: Order, output: Path) -> None:
             ]
             pixels.plot(*overall, "D", ms=7, mfc="white", mec=colour, mew=1.4, zorder=4)
         rows = _drawable(read_table(source.path / "samples.csv"), "rmse")
-        correlation = rounded(summary["sample_correlation"])
+        correlation = rounded(summary.sample_correlation)
         label = f"{source.label}: rank correlation {correlation}"
         looks = {"ms": 4, "color": colour, "label": label}
         points += samples.plot(rows["disagreement"], rows["rmse"], ".", **looks)
@@ -102,15 +104,15 @@ def _draw_expectations(axes: Any, members: Sequence[int]) -> None:
         readable_log(axes, axis)
 
 
-def _described(label: str, summary: Mapping[str, Any]) -> str:
-    share = f"{100 * summary['worst_share']:.0f} %"
-    caught = summary["worst_caught"]
-    caught = "an unknown share" if caught is None else f"{100 * caught:.0f} %"
+def _described(label: str, summary: EnsembleSummary) -> str:
+    share = f"{100 * summary.worst_share:.0f} %"
+    found = summary.worst_caught
+    caught = "an unknown share" if found is None else f"{100 * found:.0f} %"
     return (
-        f"{label}: rank correlation {rounded(summary['pixel_correlation'])} over the pixels of a "
-        f"specimen (median) and {rounded(summary['sample_correlation'])} over "
-        f"{summary['samples']} samples; of the worst {share} of a specimen's pixels {caught} are "
+        f"{label}: rank correlation {rounded(summary.pixel_correlation)} over the pixels of a "
+        f"specimen (median) and {rounded(summary.sample_correlation)} over "
+        f"{summary.samples} samples; of the worst {share} of a specimen's pixels {caught} are "
         f"among those {share} with most disagreement; error over disagreement "
-        f"{rounded(summary['error_over_disagreement'])}, "
-        f"{summary['independent_errors']:.2f} if independent"
+        f"{rounded(summary.error_over_disagreement)}, "
+        f"{summary.independent_errors:.2f} if independent"
     )

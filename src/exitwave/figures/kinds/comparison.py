@@ -101,8 +101,8 @@ def _plot_example(example: ComparisonExample, output: Path) -> None:
     figure.text(
         0.1 / width,
         1 - 0.1 / height,
-        f"{formula_text(row['formula'])}, specimen {row['sample_index']}: {example.percentile:g} % "
-        "of the samples are worse for the network",
+        f"{formula_text(example.formula)}, specimen {row['sample_index']}: "
+        f"{example.percentile:g} % of the samples are worse for the network",
         fontsize=11,
         fontweight="bold",
         va="top",
@@ -137,7 +137,7 @@ def _bar(figure: Any, first: int, last: int) -> tuple[float, float, float, float
 
 def _example_caption(example: ComparisonExample) -> Caption:
     row, frames = example.row, example.image.shape[-1]
-    formula = plain_formula(row["formula"])
+    formula = plain_formula(example.formula)
     text = (
         f"Specimen {row['sample_index']} of {formula}; {example.percentile:g} % of the samples are "
         f"worse for the network. (a, b) The first and the last of {frames} images. (c) The "

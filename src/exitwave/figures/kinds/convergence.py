@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from matplotlib import patheffects
+from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
 from exitwave.figures.order import Order
@@ -30,6 +30,8 @@ from exitwave.figures.style import (
     show_wave,
     symmetric_limit,
 )
+from exitwave.files.documents import read_document
+from exitwave.summaries.convergence import ConvergenceSummary, Settings
 
 SETTINGS = {"slice_thickness": "slice thickness", "sampling": "lateral sampling"}
 _X = {"slice_thickness": "slice_thickness_angstrom", "sampling": "grid_sampling_angstrom"}
@@ -43,12 +45,33 @@ _PANELS = {
 
 @dataclass(frozen=True)
 class _Results:
-    """What the files of a study hold: the rows, and the configuration's own settings."""
+    """What the files of a study hold: rows, settings, and one wave before and after the smear."""
 
     rows: pd.DataFrame
-    own: dict[str, Any]
-    reference: dict[str, Any]
+    own: Settings
+    reference: Settings
     smear: float
+    wave: NDArray[np.complex64]
+    smeared_wave: NDArray[np.complex64]
+    sampling: float
+    """Of both waves [Å]."""
+    formula: str
+
+    @classmethod
+    def read(cls, study: Path) -> Self:
+        """Read the folder of a study."""
+        summary = read_document(study / "summary.json", ConvergenceSummary)
+        with np.load(study / "wave.npz", allow_pickle=False) as stored:
+            return cls(
+                rows=pd.read_csv(study / "errors.csv"),
+                own=summary.settings,
+                reference=summary.reference,
+                smear=float(stored["smear"]),
+                wave=stored["wave"],
+                smeared_wave=stored["smeared"],
+                sampling=float(stored["sampling"]),
+                formula=str(stored["formula"]),
+            )
 
     def curves(self, comparison: str) -> Iterator[tuple[str, int, str, pd.DataFrame]]:
         """Yield name, number, projection and medians over specimens of each material."""
@@ -67,27 +90,23 @@ def draw(order: Order, output: Path) -> None:
     (Fig. S4).
     """
     for source in order.sources:
-        results, wave = _read(source.path)
+        results = _read(source.path)
         for comparison in SETTINGS:
             _plot_setting(results, comparison, output)
         _plot_cost(results, output)
-        _plot_smear(wave, output)
+        _plot_smear(results, output)
 
 
-def _read(study: Path) -> tuple[_Results, dict[str, Any]]:
+def _read(study: Path) -> _Results:
     """Read ``errors.csv``, ``summary.json`` and ``wave.npz``."""
     try:
-        summary = json.loads((study / "summary.json").read_text(encoding="utf-8"))
-        with np.load(study / "wave.npz", allow_pickle=False) as stored:
-            wave = {name: stored[name] for name in stored.files}
-        rows = pd.read_csv(study / "errors.csv")
-        results = _Results(rows, summary["settings"], summary["reference"], float(wave["smear"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        results = _Results.read(study)
+    except (ExitwaveError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ExitwaveError(
             f"The study of convergence in {study} cannot be read ({error}); remove the folder and "
             "run `snakemake convergence` again."
         ) from error
-    return results, wave
+    return results
 
 
 def _names(rows: pd.DataFrame) -> dict[Any, str]:
@@ -109,7 +128,7 @@ def _plot_setting(results: _Results, comparison: str, output: Path) -> None:
         column: figure.add_axes((left, 0.15, 0.22, 0.76))
         for column, left in zip(_PANELS, (0.065, 0.335, 0.635), strict=True)
     }
-    own = results.own[comparison]
+    own = _value(results.own, comparison)
     for name, number, projection, medians in results.curves(comparison):
         line, marker = _LINES[projection]
         for column, axes in panels.items():
@@ -169,27 +188,30 @@ def _share_limits(panels: list[Any]) -> None:
         axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _described(settings: dict[str, Any]) -> str:
-    return (
-        f"{settings['projection']}, {settings['slice_thickness']:g} Å slices, "
-        f"{settings['sampling']:g} Å"
-    )
+def _value(settings: Settings, comparison: str) -> float:
+    """The one of the settings that a comparison varies [Å]."""
+    return {"slice_thickness": settings.slice_thickness, "sampling": settings.sampling}[comparison]
+
+
+def _described(settings: Settings) -> str:
+    return f"{settings.projection}, {settings.slice_thickness:g} Å slices, {settings.sampling:g} Å"
 
 
 def _setting_caption(results: _Results, comparison: str) -> Caption:
     other = "sampling" if comparison == "slice_thickness" else "slice_thickness"
-    finest = f"{results.reference[comparison]:g} Å"
+    finest = f"{_value(results.reference, comparison):g} Å"
     held = (
         f"The correct wave has finite projection and slices of {finest}"
         if comparison == "slice_thickness"
         else f"The correct wave has the same projection and a sampling of {finest}"
     )
     specimens = results.rows["sample_index"].nunique()
+    fixed = f"{SETTINGS[other]} is {_value(results.own, other):g} Å"
     text = (
         f"Eq. (A.1) of exit waves against the {SETTINGS[comparison]}, (a) of the waves "
         f"and (b) after the target's Gaussian of {results.smear:g} Å, and (c) the processor time "
         f"of one wave relative to that of the configuration's settings, {_described(results.own)}"
-        f" (dotted line). {held}; the {SETTINGS[other]} is {results.own[other]:g} Å in all. "
+        f" (dotted line). {held}; the {fixed} in all. "
         f"Specimens of each material: {specimens}; medians. All axes are logarithmic."
     )
     alternative = f"Error and time of exit waves against the {SETTINGS[comparison]}."
@@ -213,13 +235,13 @@ def _plot_cost(results: _Results, output: Path) -> None:
                 ("slice_thickness", "sampling"),
                 ("sampling", "slice_thickness"),
             ):
-                rows = of_projection[of_projection[f"{other}_angstrom"] == own[other]]
+                rows = of_projection[of_projection[f"{other}_angstrom"] == _value(own, other)]
                 rows = rows[rows[column] > 0].sort_values(f"{comparison}_angstrom")
                 _draw_cost(axes, rows, column, colour, comparison, projection)
         chosen = medians[
-            (medians["projection"] == own["projection"])
-            & (medians["slice_thickness_angstrom"] == own["slice_thickness"])
-            & (medians["sampling_angstrom"] == own["sampling"])
+            (medians["projection"] == own.projection)
+            & (medians["slice_thickness_angstrom"] == own.slice_thickness)
+            & (medians["sampling_angstrom"] == own.sampling)
         ]
         axes.plot(
             chosen["relative_seconds"],
@@ -286,11 +308,10 @@ def _draw_cost(
             )
 
 
-def _plot_smear(wave: dict[str, Any], output: Path) -> None:
+def _plot_smear(results: _Results, output: Path) -> None:
     """Draw one wave before and after the smear, as in the paper's Fig. S4."""
-    before, after = wave["wave"], wave["smeared"]
-    sampling, smear = float(wave["sampling"]), float(wave["smear"])
-    formula = str(wave["formula"])
+    before, after = results.wave, results.smeared_wave
+    sampling, smear, formula = results.sampling, results.smear, results.formula
     figure = new_figure(6.0, 6.6)
     limit = symmetric_limit([before])
     drawn = None

@@ -9,7 +9,6 @@ import numpy as np
 
 from exitwave.figures.faults import find_faults
 from exitwave.figures.order import Order
-from exitwave.figures.reading import read_summary
 from exitwave.figures.style import (
     ERROR_COLOURS,
     GREY,
@@ -30,7 +29,10 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
+from exitwave.files.documents import read_document
+from exitwave.provenance.attributes import Origin
 from exitwave.scoring.examples import EnsembleExample, read_examples_of
+from exitwave.summaries.scores import EnsembleSummary
 from exitwave.workflow.specs import EnsembleSpec, read_spec
 
 REASONS = {
@@ -48,11 +50,12 @@ _PANEL, _GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.1, 0.85, 0.62
 def draw(order: Order, output: Path) -> None:
     """Draw the examples of an ensemble, each named for the reason of its choice."""
     for source in order.sources:
-        summary = read_summary(source.path / "summary.json")
-        settings = read_spec(summary["spec"], EnsembleSpec).ensemble
+        summary = read_document(source.path / "summary.json", EnsembleSummary)
+        origin = read_document(source.path / "summary.json", Origin)
+        settings = read_spec(origin.spec, EnsembleSpec).ensemble
         peaks = (settings.peak_threshold, settings.peak_distance_angstrom)
         for example in read_examples_of(EnsembleExample, source.path):
-            _plot_example(example, summary["members"], peaks, output)
+            _plot_example(example, summary.members, peaks, output)
 
 
 def _plot_example(
@@ -115,7 +118,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
     figure.text(
         _LEFT / width,
         1 - 0.1 / height,
-        f"{formula_text(row['formula'])}, specimen {row['sample_index']}: "
+        f"{formula_text(example.formula)}, specimen {row['sample_index']}: "
         f"{REASONS[example.reason]}",
         fontsize=11,
         fontweight="bold",
@@ -126,7 +129,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
         f"disagreement {row['disagreement']:.4f}",
         f"{row['missed_peaks']} of {row['true_peaks']} true peaks missed, "
         f"{row['spurious_peaks']} spurious",
-        f"correlation of the specimen's pixels {rounded(row['pixel_correlation'])}",
+        f"correlation of the specimen's pixels {rounded(example.number('pixel_correlation'))}",
         f"{example.percentile:.0f} % of the samples are worse",
     )
     figure.text(
@@ -141,7 +144,7 @@ def _heading(figure: Any, example: EnsembleExample) -> None:
 
 def _caption(example: EnsembleExample, members: int) -> Caption:
     row = example.row
-    formula = plain_formula(row["formula"])
+    formula = plain_formula(example.formula)
     reason = REASONS[example.reason]
     return Caption(
         f"{reason[0].upper()}{reason[1:]}: {formula}",
@@ -151,6 +154,6 @@ def _caption(example: EnsembleExample, members: int) -> Caption:
         f"that were missed; crosses: the {row['spurious_peaks']} peaks that are not there), the "
         "modulus of the mean's error, and the networks' disagreement, the standard deviation of "
         "their waves, both on one scale. Over the pixels of the specimen and its rim their rank "
-        f"correlation is {rounded(row['pixel_correlation'])}.",
+        f"correlation is {rounded(example.number('pixel_correlation'))}.",
         f"Structure, images, waves, error and disagreement of {formula}.",
     )

@@ -205,17 +205,18 @@ def _draw_heading(figure: Any, example: Example) -> None:
     figure.text(
         _LEFT / width,
         1 - 0.1 / height,
-        f"{formula_text(row['formula'])}, specimen {row['sample_index']}: "
+        f"{formula_text(example.formula)}, specimen {row['sample_index']}: "
         f"{example.percentile:g} % of the samples are worse",
         fontsize=11,
         fontweight="bold",
         va="top",
     )
-    found = "" if row["found_share"] is None else f"{100 * row['found_share']:.0f} % of "
+    found, spurious = example.number("found_share"), example.number("spurious_share")
+    share = "" if found is None else f"{100 * found:.0f} % of "
     details = (
         f"relative error (A.1) {row['relative_error']:.3g}",
-        f"{found}{row['true_peaks']} true peaks found",
-        f"{100 * row['spurious_share']:.0f} % of the predicted ones spurious",
+        f"{share}{row['true_peaks']} true peaks found",
+        f"{100 * (spurious or 0):.0f} % of the predicted ones spurious",
         f"dose {dose_text(example.dose)} an image",
         f"{example.sampling:.3f} Å/px",
         f"{row['atom_count']} atoms",
@@ -234,7 +235,7 @@ def _example_caption(
     example: Example, shown: Sequence[int], faults: Faults, samples: int
 ) -> Caption:
     row = example.row
-    formula = plain_formula(row["formula"])
+    formula = plain_formula(example.formula)
     frames = example.image.shape[-1]
     series = "the images" if len(shown) == frames else f"{len(shown)} of the {frames} images"
     where = (

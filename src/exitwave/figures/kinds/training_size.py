@@ -9,15 +9,22 @@ import pandas as pd
 
 from exitwave.figures.order import Order
 from exitwave.figures.style import SERIES, Caption, new_figure, readable_log, save_figure
-from exitwave.figures.training import LOSS, read_training
+from exitwave.figures.training import LOSS
+from exitwave.files.documents import read_document
+from exitwave.summaries.training import TrainingSummary
 
 
 def draw(order: Order, output: Path) -> None:
     """Draw ``training_size``; networks of one data set share a curve."""
     labels = {source.dataset: source.dataset_label for source in order.sources}
-    rows = pd.DataFrame(
-        [{"dataset": source.dataset, **read_training(source.path)} for source in order.sources]
-    ).sort_values("training_samples")
+    trainings = [
+        {
+            "dataset": source.dataset,
+            **vars(read_document(source.path / "training.json", TrainingSummary)),
+        }
+        for source in order.sources
+    ]
+    rows = pd.DataFrame(trainings).sort_values("training_samples")
     figure = new_figure(6.4, 3.4)
     axes = figure.add_axes((0.115, 0.145, 0.86, 0.8))
     for place, (dataset, label) in enumerate(labels.items()):
