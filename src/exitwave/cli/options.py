@@ -59,7 +59,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 def add_gpu(parser: argparse.ArgumentParser) -> None:
     """Add ``--gpu``, a number since Snakemake's resources are numbers."""
     parser.add_argument(
-        "--gpu", type=int, default=0, help="1: compute on a GPU, and fail where there is none"
+        "--gpu", type=int, default=0, help="1: compute on a GPU, and fail if there is none"
     )
 
 

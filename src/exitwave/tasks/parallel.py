@@ -222,6 +222,6 @@ def _alone(client: Any, function: Callable[[Task], Result], task: Task) -> Resul
             break
     if isinstance(result, KilledWorker):
         return MemoryError(
-            f"its worker process died {_TRIALS_ALONE} times, as where memory runs out"
+            f"its worker process died {_TRIALS_ALONE} times, as when memory runs out"
         )
     return result  # type: ignore[no-any-return]
