@@ -32,7 +32,7 @@ A --spec is the JSON that determines a stage's result; every file that exitwave 
 own, and `exitwave spec` prints those of a configuration. Begin with
 
   snakemake                                  the demo, from the materials to the report
-  exitwave check results/monolayers/exit_waves/*   are these files whole and as they should be?
+  exitwave check results/monolayers/exit_waves/*.nc   are these files whole and as they should be?
   exitwave doctor --profile slurm            is everything that a run needs here?
   exitwave status                            how far is the run?
   exitwave efficiency                        did its jobs ask for too much, or too little?
