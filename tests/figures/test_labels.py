@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from exitwave.config import parse_config
 from exitwave.figures.kinds import KINDS, draw
 from exitwave.figures.order import Order, Source
 from exitwave.figures.style import Caption
+from exitwave.files.documents import write_document
 from exitwave.stages.evaluate import evaluate_predictions
 from exitwave.stages.figure import draw_figure
+from exitwave.summaries.training import TrainingSummary
 from exitwave.workflow import specs
 
 NETWORKS = ("one", "two", "three")
@@ -38,6 +40,26 @@ def legends(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return found
 
 
+def training(samples: int) -> TrainingSummary:
+    return TrainingSummary(
+        parameters=9,
+        training_samples=samples,
+        validation_samples=4,
+        image_size_px=(64, 64),
+        epochs=1,
+        loss=0.5,
+        val_loss=0.25,
+        best_epoch=1,
+        best_val_loss=0.25,
+        seconds=1.0,
+        seconds_per_epoch=1.0,
+        samples_per_second=float(samples),
+        peak_memory_bytes=10**9,
+        backend="tensorflow",
+        device="a processor",
+    )
+
+
 def networks(folder: Path) -> list[Path]:
     """Three trained networks, of which each lost less than the one before."""
     paths = []
@@ -45,8 +67,7 @@ def networks(folder: Path) -> list[Path]:
         path = folder / name
         path.mkdir()
         (path / "history.csv").write_text(f"epoch,loss,val_loss\n1,0.5,{0.25 / number}\n")
-        training = {"training_samples": 10 * number, "epochs": 1, "loss": 0.5, "val_loss": 0.25}
-        (path / "training.json").write_text(json.dumps(training))
+        write_document(path / "training.json", asdict(training(10 * number)))
         paths.append(path)
     return paths
 

@@ -103,8 +103,8 @@ def test_a_kind_of_figure(add: Add, tmp_path: Path) -> None:
     )
     for name, loss in (("a", 0.25), ("b", 0.125)):
         (tmp_path / name).mkdir()
-        training = {"training_samples": 4, "epochs": 1, "loss": 1.0, "val_loss": loss}
-        (tmp_path / name / "training.json").write_text(json.dumps(training))
+        history = f"epoch,loss,val_loss\n1,1.0,1.0\n2,1.0,{loss}\n"
+        (tmp_path / name / "history.csv").write_text(history)
     spec = specs.figure_spec(config, "losses")
     draw_figure(spec, [tmp_path / "a", tmp_path / "b"], tmp_path / "figures")
     assert (tmp_path / "figures/last_losses.png").stat().st_size > 5000
