@@ -270,6 +270,11 @@ def test_the_figures_are_drawn(epoch, tmp_path):
     captions = read_captions(tmp_path / "figures")
     assert set(captions) == {"median", "disagreement", "missed", "spurious", "calibration"}
     assert "Two: rank correlation" in captions["calibration"].text
+    draw("disagreement", both, tmp_path / "each")
+    reasons = ("median", "disagreement", "missed", "spurious")
+    assert set(read_captions(tmp_path / "each")) == {
+        f"{name}_{reason}" for name in ("Two", "Three") for reason in reasons
+    }
     assert "Three: rank correlation" in captions["calibration"].text
     picture = (tmp_path / "figures/calibration.svg").read_text()
     assert "s / √2" in picture

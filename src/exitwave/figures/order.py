@@ -44,3 +44,7 @@ class Order:
 
     sources: tuple[Source, ...]
     percentile: float | None = None
+
+    def picture(self, source: Source, name: str) -> str:
+        """Return the name of a picture of one source; no other source's picture has it."""
+        return name if len(self.sources) == 1 else f"{source.name}_{name}"

@@ -53,8 +53,12 @@ def draw(order: Order, output: Path) -> None:
     """
     percentile = 50.0 if order.percentile is None else order.percentile
     for source in order.sources:
-        _plot_example(_read_example(source.path, percentile), output)
-        _plot_errors(read_table(source.path / "samples.csv"), output)
+        example, rows = (
+            _read_example(source.path, percentile),
+            read_table(source.path / "samples.csv"),
+        )
+        _plot_example(example, output, order.picture(source, "example"))
+        _plot_errors(rows, output, order.picture(source, "errors"))
 
 
 def _read_example(comparison: Path, percentile: float) -> ComparisonExample:
@@ -67,7 +71,7 @@ def _read_example(comparison: Path, percentile: float) -> ComparisonExample:
     )
 
 
-def _plot_example(example: ComparisonExample, output: Path) -> None:
+def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
     row = example.row
     figure = new_figure(_LEFT + 6 * (_PANEL + _GAP) + 0.2, _TOP + 2 * _PANEL + _ROW_GAP + _BOTTOM)
     limits = robust_limits(example.image[..., [0, -1]])
@@ -117,7 +121,7 @@ def _plot_example(example: ComparisonExample, output: Path) -> None:
     figure.text(
         0.1 / width, 1 - 0.36 / height, "   ·   ".join(details), fontsize=8.5, color=GREY, va="top"
     )
-    save_figure(figure, output, "example", _example_caption(example))
+    save_figure(figure, output, name, _example_caption(example))
 
 
 def _place(figure: Any, column: int, line: int) -> Any:
@@ -160,7 +164,7 @@ def _example_caption(example: ComparisonExample) -> Caption:
     )
 
 
-def _plot_errors(rows: pd.DataFrame, output: Path) -> None:
+def _plot_errors(rows: pd.DataFrame, output: Path, picture: str) -> None:
     figure = new_figure(9.4, 3.2)
     both = [figure.add_axes((left, 0.15, 0.325, 0.73)) for left in (0.225, 0.61)]
     titles = ("a   All wavelengths", "b   Without the longest wavelengths")
@@ -188,4 +192,4 @@ def _plot_errors(rows: pd.DataFrame, output: Path) -> None:
         f"likewise, but no more images than the network. Medians (filtered): {medians}.",
         "Errors of the network and of three classical reconstructions.",
     )
-    save_figure(figure, output, "errors", caption)
+    save_figure(figure, output, picture, caption)

@@ -55,11 +55,12 @@ def draw(order: Order, output: Path) -> None:
         settings = read_spec(origin.spec, EnsembleSpec).ensemble
         peaks = (settings.peak_threshold, settings.peak_distance_angstrom)
         for example in read_examples_of(EnsembleExample, source.path):
-            _plot_example(example, summary.members, peaks, output)
+            name = order.picture(source, example.reason)
+            _plot_example(example, summary.members, peaks, output, name)
 
 
 def _plot_example(
-    example: EnsembleExample, members: int, peaks: tuple[float, float], output: Path
+    example: EnsembleExample, members: int, peaks: tuple[float, float], output: Path, name: str
 ) -> None:
     faults = find_faults(example, *peaks)
     width = _LEFT + 7 * (_PANEL + _GAP)
@@ -97,7 +98,7 @@ def _plot_example(
         axes.set_title(title, pad=3)
     colour_bar(figure, drawn, _bar(figure, 5, 7), "|ΔΨ| and s (incident wave = 1)")
     _heading(figure, example)
-    save_figure(figure, output, example.reason, _caption(example, members))
+    save_figure(figure, output, name, _caption(example, members))
 
 
 def _place(figure: Any, column: int) -> Any:
