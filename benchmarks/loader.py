@@ -30,7 +30,15 @@ from exitwave.stages.simulate import simulate_exit_waves
 from exitwave.workflow import specs
 
 BACKENDS = ("tensorflow", "jax")
-WAYS = ("bytes", "netcdf", "batches", "loader", "augmented")
+THREADS = (1, 2, 4)
+WAYS = (
+    "bytes",
+    "netcdf",
+    "first",
+    *(f"batches_{number}" for number in THREADS),
+    "loader",
+    "augmented",
+)
 
 
 def make_epoch(folder: Path, samples: int, images: int = 3) -> Path:
@@ -104,15 +112,32 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
             batches[way].start_epoch(turn)
             network.fit(batches[way], shuffle=False, verbose=0)
 
-        def read_batches(turn: int) -> None:
-            batches["loader"].start_epoch(turn)
-            for index in range(len(batches["loader"])):
-                batches["loader"][index]
+        settings = Network(dataset="flakes")
+        threads = {
+            number: SeriesBatches(files, TrainingOrder(files, settings, 1), settings, number)
+            for number in THREADS
+        }
+
+        def read_batches(turn: int, number: int) -> None:
+            threads[number].start_epoch(turn)
+            for index in range(len(threads[number])):
+                threads[number][index]
+
+        def read_first(turn: int) -> None:
+            with EpochFiles([path]) as anew:
+                first = SeriesBatches(anew, TrainingOrder(anew, settings, 1), settings)
+                first.start_epoch(turn)
+                for index in range(len(first)):
+                    first[index]
 
         ways = {
             "bytes": lambda turn: read_bytes(path),  # noqa: ARG005
             "netcdf": lambda turn: read_netcdf(path),  # noqa: ARG005
-            "batches": read_batches,
+            "first": read_first,
+            **{
+                f"batches_{number}": lambda turn, number=number: read_batches(turn, number)
+                for number in THREADS
+            },
             "loader": lambda turn: train("loader", turn),
             "augmented": lambda turn: train("augmented", turn),
         }
@@ -130,7 +155,13 @@ def report(measured: dict[str, dict[str, list[float]]], samples: int, size: int)
     labels = {
         "bytes": "plain reading of the file's bytes",
         "netcdf": "image and wave, sample after sample through netCDF4",
-        "batches": "batches of 8, shuffled and normalised, as they reach the step",
+        "first": "batches of 8, shuffled and normalised, when every checksum is compared",
+        **{
+            f"batches_{number}": f"the same in each later epoch, {number} threads".replace(
+                "1 threads", "1 thread"
+            )
+            for number in THREADS
+        },
         "loader": "the same in `fit`, whose empty step shares the two cores",
         "augmented": "the same in `fit`, turned and flipped (`augment: true`)",
     }

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from exitwave.config import NetworkSettings
 from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
+from exitwave.files.chunks import SampleChunks
 from exitwave.files.handles import close_file, open_file
 from exitwave.files.reader import StoreReader
+from exitwave.files.schemas import PARTS
 from exitwave.samples import EPOCH
 
 # The HDF5 library is not thread-safe, and Keras reads training batches ahead in a thread while the
@@ -56,8 +59,12 @@ class EpochFiles:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.contents = tuple(_read_content(Path(path)) for path in paths)
         self._check_alike()
-        with _HDF5_LOCK:
-            self._files = [open_file(content.path) for content in self.contents]
+        with ExitStack() as stack:
+            self._sources: list[_Source] = []
+            for content in self.contents:
+                self._sources.append(_open_source(content.path))
+                stack.callback(self._sources[-1].close)
+            self._opened = stack.pop_all()
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -84,45 +91,83 @@ class EpochFiles:
                 )
 
     def read(self, file: int, sample: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Read one sample.
+        """Return image (y, x, frame) and exit wave (y, x, part) of a sample; see `read_into`."""
+        image = np.empty((*self.size_px, self.images), np.float32)
+        exit_wave = np.empty((*self.size_px, len(PARTS)), np.float32)
+        self.read_into(file, sample, image, exit_wave)
+        return image, exit_wave
 
-        Returns
-        -------
+    def read_into(
+        self, file: int, sample: int, image: NDArray[np.float32], exit_wave: NDArray[np.float32]
+    ) -> None:
+        """Read one sample into arrays that are each in one piece of memory.
+
+        Parameters
+        ----------
+        file, sample : int
+            Which file, and which sample of it.
         image : array of shape (y, x, frame)
-            Intensity relative to the incident beam.
+            Takes the intensity relative to the incident beam.
         exit_wave : array of shape (y, x, part)
-            Real and imaginary part.
+            Takes real and imaginary part.
 
         Raises
         ------
         ExitwaveError
             Where the content does not agree with its checksum. That is HDF5's own, of the two
-            chunks: a series of 352 px takes 0.8 ms, and 6 ms with the digest over all variables
-            that `StoreReader.read` compares.
+            chunks, which is compared when a sample is read for the first time and when its file
+            has been written to since; the digest over all variables, which `StoreReader.read`
+            compares, takes many times as long.
         """
         try:
-            with _HDF5_LOCK:
-                image = self._files[file]["image"][sample]
-                exit_wave = self._files[file]["exit_wave"][sample]
-        except (RuntimeError, OSError) as error:
+            self._sources[file].read("image", sample, image)
+            self._sources[file].read("exit_wave", sample, exit_wave)
+        except (RuntimeError, OSError, ValueError) as error:
             raise ExitwaveError(
                 f"{self.contents[file].path} is damaged: sample {sample} cannot be read or does "
                 f"not agree with its checksum ({error}); remove this file and run snakemake "
                 "again, which makes a new one."
             ) from error
-        return image, exit_wave
 
     def close(self) -> None:
         """Close the files."""
-        with _HDF5_LOCK:
-            while self._files:
-                close_file(self._files.pop())
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Source(Protocol):
+    """Where samples are read from."""
+
+    def read(self, variable: str, sample: int, out: NDArray[np.float32]) -> None:
+        """Read the array of one sample."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class _ThroughHdf5:
+    """The samples of an epoch that another program has written anew, compressed for example."""
+
+    def __init__(self, path: Path) -> None:
+        with _HDF5_LOCK:
+            self._file = open_file(path)
+
+    def read(self, variable: str, sample: int, out: NDArray[np.float32]) -> None:
+        with _HDF5_LOCK:
+            out[:] = self._file[variable][sample]
+
+    def close(self) -> None:
+        with _HDF5_LOCK:
+            close_file(self._file)
+
+
+def _open_source(path: Path) -> _Source:
+    return SampleChunks.located(path, ("image", "exit_wave")) or _ThroughHdf5(path)
 
 
 def _describe(content: EpochContent) -> str:

@@ -12,6 +12,7 @@ the samples that it would have seen.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,10 +35,9 @@ SYMMETRIES = 8
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-# One is in the making while another waits for the step.
-_BATCHES_AHEAD = 2
-# While one waits for HDF5, which reads for one thread at a time, the other normalises.
-_READERS = 2
+# Reading and normalising let go of Python's lock, so each thread keeps a core busy. More than these
+# feed any one GPU; fewer cores than threads do no harm.
+_READERS = max(2, min(4, len(os.sched_getaffinity(0))))
 _ALIGNMENT = 64
 
 
@@ -126,6 +126,14 @@ def transform(array: NDArray[np.float32], symmetry: int) -> NDArray[np.float32]:
     return turned[:, ::-1] if symmetry >= 4 else turned
 
 
+def _turn(array: NDArray[np.float32], symmetry: int) -> None:
+    """Apply a symmetry to an array in its place."""
+    turned = transform(array.copy(), symmetry)
+    # At once, NumPy would walk along an axis as short as that of the channels.
+    for channel in range(array.shape[-1]):
+        array[..., channel] = turned[..., channel]
+
+
 def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return an array that begins on a boundary of 64 bytes: JAX then takes it without a copy."""
     size = 4 * math.prod(shape)
@@ -150,6 +158,8 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Which samples make up an epoch.
     settings : NetworkSettings
         ``batch_size`` and ``normalization``.
+    readers : int
+        Threads that make batches.
 
     Attributes
     ----------
@@ -157,11 +167,19 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         How long batches were waited for, since the beginning of the epoch [s].
     """
 
-    def __init__(self, files: EpochFiles, order: Order, settings: NetworkSettings) -> None:
+    def __init__(
+        self,
+        files: EpochFiles,
+        order: Order,
+        settings: NetworkSettings,
+        readers: int = _READERS,
+    ) -> None:
         super().__init__(workers=1)
         self.failure: ExitwaveError | None = None
         self.seconds_waited = 0.0
-        self._reader = ThreadPoolExecutor(_READERS, thread_name_prefix="batches")
+        self._reader = ThreadPoolExecutor(readers, thread_name_prefix="batches")
+        # As many are in the making while one waits for the step.
+        self._most_ahead = readers
         self._ahead: dict[int, Future[Batch]] = {}
         self._files = files
         self._order = order
@@ -195,7 +213,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
             Re - 1 and Im of the exit wave.
         """
         start = time.perf_counter()
-        last = min(index + _BATCHES_AHEAD, len(self) - 1)
+        last = min(index + self._most_ahead, len(self) - 1)
         for coming in range(index, last + 1):
             if coming not in self._ahead:
                 self._ahead[coming] = self._reader.submit(self._batch, self._draws_of(coming))
@@ -214,13 +232,18 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def _batch(self, draws: list[Draw]) -> Batch:
         images = _aligned((len(draws), *self._files.size_px, self._files.images))
         targets = _aligned((len(draws), *self._files.size_px, OUTPUT_CHANNELS))
-        for place, draw in enumerate(draws):
-            images[place], targets[place] = self._sample(draw)
+        for draw, image, target in zip(draws, images, targets, strict=True):
+            self._take(draw, image, target)
         targets[..., 0] -= 1
         return images, targets
 
-    def _sample(self, draw: Draw) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        image, exit_wave = self._files.read(draw.file, draw.sample)
+    def _take(self, draw: Draw, image: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+        """Read a sample into its place in a batch, which it need not leave any more."""
+        self._files.read_into(draw.file, draw.sample, image, target)
         sampling = self._files.contents[draw.file].sampling[draw.sample]
-        image = normalize_series(image, self._settings.normalization, sampling)
-        return transform(image, draw.symmetry), transform(exit_wave, draw.symmetry)
+        normalized = normalize_series(image, self._settings.normalization, sampling, out=image)
+        if normalized is not image:
+            image[:] = normalized
+        if draw.symmetry:
+            _turn(image, draw.symmetry)
+            _turn(target, draw.symmetry)

@@ -27,6 +27,7 @@ def normalize_series(
     method: Literal["mean", "local"],
     sampling_angstrom: ArrayLike,
     sigma_angstrom: float = LOCAL_SIGMA_ANGSTROM,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Normalise focal series; all images of one series share the same statistics.
 
@@ -41,6 +42,8 @@ def normalize_series(
         Side of a pixel [Å]; only local normalisation uses it.
     sigma_angstrom : float
         Standard deviation of the Gaussian that weighs the neighbourhood [Å].
+    out : array of shape (..., y, x, frame), optional
+        Takes the result of ``"mean"``; may be the image itself.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def normalize_series(
             "normalised; check that the images hold counts or intensities and no background was "
             "taken off."
         )
-    scaled = np.asarray(image, dtype=np.float32) / mean.astype(np.float32)
+    scaled = np.divide(np.asarray(image, dtype=np.float32), mean.astype(np.float32), out=out)
     if method == "mean":
         return scaled
     flat = scaled.reshape(-1, *image.shape[-3:])
