@@ -10,6 +10,7 @@ from epoch_files import flip_a_bit_of_an_image, make_series, write_epoch
 
 from exitwave.config import Network
 from exitwave.errors import ExitwaveError
+from exitwave.files.chunks import SampleChunks
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.networks.loader import (
     SYMMETRIES,
@@ -48,6 +49,25 @@ def test_a_sample_is_what_was_written(files):
     expected_image, expected_wave = make_series(7, 16, 3, noise=2)
     assert np.array_equal(image, expected_image)
     assert np.array_equal(exit_wave, expected_wave)
+
+
+def test_an_epoch_that_is_stored_in_another_way_is_read_through_hdf5(paths, monkeypatch):
+    monkeypatch.setattr(SampleChunks, "located", lambda *_: None)
+    with EpochFiles(paths) as opened:
+        image, exit_wave = opened.read(1, 3)
+    expected_image, expected_wave = make_series(3, 16, 3, noise=1)
+    assert np.array_equal(image, expected_image)
+    assert np.array_equal(exit_wave, expected_wave)
+
+
+@pytest.mark.parametrize("readers", [1, 2, 4])
+def test_the_number_of_readers_does_not_show(files, readers):
+    configured = settings(augment=True)
+    order = TrainingOrder(files, configured, 1)
+    batches = SeriesBatches(files, order, configured, readers)
+    for index, expected in enumerate(all_batches(files, configured)):
+        for given, wanted in zip(batches[index], expected, strict=True):
+            assert np.array_equal(given, wanted)
 
 
 def test_batches_hold_normalised_series_and_shifted_waves(files):
