@@ -17,15 +17,9 @@ from exitwave.doctor.cluster import Profile, Request, check_slurm, read_profile
 from exitwave.doctor.examine import examine, finding_text
 from exitwave.doctor.files import check_disk, check_file_system, existing_parent
 from exitwave.doctor.finding import good, problem
-from exitwave.doctor.machine import (
-    LOCK,
-    check_cupy,
-    check_fft,
-    check_gpu,
-    check_host_name,
-    check_packages,
-    check_python,
-)
+from exitwave.doctor.gpu import check_cupy, check_gpu
+from exitwave.doctor.machine import check_fft, check_host_name, check_python
+from exitwave.doctor.packages import LOCK, check_packages
 from exitwave.errors import ExitwaveError
 
 LOCAL_WITH_GPU = Profile(
