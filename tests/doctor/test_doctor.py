@@ -13,25 +13,13 @@ from small_dataset import configuration
 
 from exitwave.doctor import examine as doctor
 from exitwave.doctor import files as doctor_files
-from exitwave.doctor.cluster import Profile, Request, check_slurm, read_profile
+from exitwave.doctor.cluster import Request, check_slurm, read_profile
 from exitwave.doctor.examine import examine, finding_text
 from exitwave.doctor.files import check_disk, check_file_system, existing_parent
 from exitwave.doctor.finding import good, problem
-from exitwave.doctor.machine import (
-    LOCK,
-    check_cupy,
-    check_fft,
-    check_gpu,
-    check_host_name,
-    check_packages,
-    check_python,
-)
+from exitwave.doctor.machine import check_fft, check_host_name, check_python
+from exitwave.doctor.packages import LOCK, check_packages
 from exitwave.errors import ExitwaveError
-
-LOCAL_WITH_GPU = Profile(
-    Path("profiles/mine/profile.yaml"),
-    {"set-resources": ["train_network:gpu=1", "simulate_exit_waves:gpu=1"]},
-)
 
 
 @pytest.fixture
@@ -62,8 +50,18 @@ def test_all_is_examined_and_the_exit_status_tells(tmp_path, without_slurm, caps
     assert marks.pop("host name") in "✓!"
     # Here the packages are the lock's, unless someone tries out others.
     assert marks.pop("packages") in "✓!"
+    assert marks.pop("GPU packages") in "✓!"
     assert {subject for subject, mark in marks.items() if mark != "✓"} <= {"clock", "latency"}
-    assert {"Python", "FFT", "GPU", "Dask", "renaming", "locks", "disk"} <= marks.keys()
+    assert {
+        "Python",
+        "FFT",
+        "GPU packages",
+        "GPU",
+        "Dask",
+        "renaming",
+        "locks",
+        "disk",
+    } <= marks.keys()
     assert "sbatch" in said
     assert "→ Run on a login node" in said
     assert "Not fit for a run; problems: 1" in said
@@ -138,31 +136,6 @@ def test_an_fft_that_gives_other_bits_each_time(tmp_path, monkeypatch):
     finding = check_fft()
     assert finding.verdict == "problem"
     assert "scipy gave different bits in another process" in finding.sentence
-
-
-def test_a_gpu_that_is_asked_for_and_not_there(tmp_path, monkeypatch):
-    if shutil.which("nvidia-smi"):
-        pytest.skip("there is a GPU on this machine")
-    finding = check_gpu(LOCAL_WITH_GPU)
-    assert finding.verdict == "problem"
-    assert "asks for one for simulate_exit_waves, train_network" in finding.sentence
-    # A driver alone is not enough.
-    command = tmp_path / "nvidia-smi"
-    command.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100'\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    finding = check_gpu(None)
-    assert finding.verdict == "warning"
-    assert "The driver shows GPU 0: NVIDIA H100, but Keras sees none" in finding.sentence
-
-
-def test_exit_waves_on_a_gpu_without_cupy():
-    if shutil.which("nvidia-smi"):
-        pytest.skip("there may be CuPy on this machine")
-    (finding,) = check_cupy(LOCAL_WITH_GPU)
-    assert finding.verdict == "problem"
-    assert "No module named 'cupy'" in finding.sentence
-    assert list(check_cupy(None)) == []
 
 
 def test_a_machine_whose_loopback_interface_is_down():

@@ -61,15 +61,18 @@ def examine(profile: str, configs: Sequence[Path], results: Path) -> int:
 def _checks(name: str, configs: Sequence[Path], results: Path) -> list[tuple[str, Check]]:
     from exitwave.doctor import cluster as doctor_cluster
     from exitwave.doctor import files as doctor_files
+    from exitwave.doctor import gpu as doctor_gpu
     from exitwave.doctor import machine as doctor_machine
+    from exitwave.doctor import packages as doctor_packages
 
     profile, config = _profile(name), _config(configs)
     return [
         ("Python", doctor_machine.check_python),
-        ("packages", doctor_machine.check_packages),
+        ("packages", doctor_packages.check_packages),
         ("FFT", doctor_machine.check_fft),
-        ("GPU", lambda: doctor_machine.check_gpu(profile)),
-        ("CuPy", lambda: doctor_machine.check_cupy(profile)),
+        ("GPU packages", doctor_gpu.check_gpu_packages),
+        ("GPU", lambda: doctor_gpu.check_gpu(profile)),
+        ("CuPy", lambda: doctor_gpu.check_cupy(profile)),
         ("Dask", doctor_machine.check_dask),
         ("host name", doctor_machine.check_host_name),
         ("file system", lambda: doctor_files.check_file_system(results)),

@@ -1,34 +1,18 @@
-"""Checks of `exitwave doctor` on this machine: Python, packages, FFT, GPU, Dask, host name."""
+"""Checks of `exitwave doctor` on this machine: Python, FFT, Dask, host name."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import logging
-import os
 import platform
-import re
-import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exitwave.doctor import CHECKOUT
+from exitwave.doctor.children import CHILD_SECONDS, last_line, start_python
 from exitwave.doctor.finding import Finding, good, problem, warning
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
-
-    from exitwave.doctor.cluster import Profile
-
-LOCK = CHECKOUT / "envs/lock.txt"
-
-_MOST_NAMED = 12
-_CHILD_SECONDS = 120
-_PIN = re.compile(r"^([A-Za-z0-9_.\-]+==[^\\]+?)\s*\\?$")
+from exitwave.doctor.packages import installed_version
 
 
 def check_python(version: str = platform.python_version()) -> Finding:
@@ -45,91 +29,17 @@ def check_python(version: str = platform.python_version()) -> Finding:
     )
 
 
-def check_packages(lock: Path = LOCK) -> Finding:
-    """Compare the installed packages with the lock, and name each difference."""
-    if not lock.exists():
-        return warning(
-            "packages",
-            f"There is no {lock} to compare the installed packages with.",
-            "Run from a checkout that was set up with `make setup`.",
-        )
-    pins = list(_pins(lock))
-    different = [text for pin in pins if (text := _difference(pin))]
-    asked = importlib.metadata.requires("exitwave") or []
-    unusable = [text for entry in asked if (text := _unusable(entry))]
-    remedy = (
-        f"Install what the lock names, `make setup`, or `python -m pip install --require-hashes -r "
-        f"{lock}`."
-    )
-    if unusable:
-        return problem("packages", f"exitwave cannot use {_named(unusable)}.", remedy)
-    if different:
-        return warning(
-            "packages",
-            f"{len(different)} of {len(pins)} are not those of the lock: {_named(different)}. "
-            "Results may differ in the last digits.",
-            remedy,
-        )
-    return good("packages", f"all {len(pins)} as in {lock.name}")
-
-
-def _pins(lock: Path) -> Iterator[Requirement]:
-    """The packages of the lock that this machine needs."""
-    from packaging.requirements import Requirement
-
-    for line in lock.read_text(encoding="utf-8").splitlines():
-        if pin := _PIN.match(line):
-            requirement = Requirement(pin[1])
-            if requirement.marker is None or requirement.marker.evaluate():
-                yield requirement
-
-
-def _difference(pin: Requirement) -> str:
-    locked = str(pin.specifier).removeprefix("==")
-    installed = _installed(pin.name)
-    if installed == locked:
-        return ""
-    return f"{pin.name} {installed or 'absent'} (lock: {locked})"
-
-
-def _unusable(text: str) -> str:
-    """What is wrong with a package that exitwave itself asks for."""
-    from packaging.requirements import Requirement
-
-    requirement = Requirement(text)
-    if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-        return ""
-    installed = _installed(requirement.name)
-    if installed is None:
-        return f"{requirement.name}, which is absent"
-    if requirement.specifier.contains(installed, prereleases=True):
-        return ""
-    return f"{requirement.name} {installed} (needed: {requirement.specifier})"
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _named(texts: list[str]) -> str:
-    more = len(texts) - _MOST_NAMED
-    return ", ".join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def check_fft() -> Finding:
     """Transform the same wave in three processes and compare all bits."""
     code = "from exitwave.doctor.machine import fft_digests; print(fft_digests())"
     # Side by side: another number of threads, or other addresses, must not show.
-    children = [_child(code, OMP_NUM_THREADS=str(threads)) for threads in (1, 2, 4)]
-    answers = [child.communicate(timeout=_CHILD_SECONDS) for child in children]
+    children = [start_python(code, OMP_NUM_THREADS=str(threads)) for threads in (1, 2, 4)]
+    answers = [child.communicate(timeout=CHILD_SECONDS) for child in children]
     for child, (_, said) in zip(children, answers, strict=True):
         if child.returncode:
             return problem(
                 "FFT",
-                f"The transforms fail: {_last_line(said)}",
+                f"The transforms fail: {last_line(said)}",
                 "Install the locked packages again, `make setup`.",
             )
     digests = [dict(entry.split("=") for entry in said.split()) for said, _ in answers]
@@ -158,7 +68,7 @@ def fft_digests() -> str:
         "scipy": [scipy.fft.fft2(wave, workers=1), scipy.fft.irfft(wave, axis=0, workers=1)],
         "numpy": [np.fft.fft2(wave)],
     }
-    if _installed("pyfftw") is not None:
+    if installed_version("pyfftw") is not None:
         import pyfftw
 
         out = pyfftw.empty_aligned(wave.shape, "complex64")
@@ -170,78 +80,6 @@ def fft_digests() -> str:
 def _digest(arrays: list[Any]) -> str:
     content = b"".join(array.tobytes() for array in arrays)
     return hashlib.blake2b(content, digest_size=4).hexdigest()
-
-
-def check_gpu(profile: Profile | None) -> Finding:
-    """Say whether Keras sees a GPU, and whether one is asked for."""
-    code = (
-        "from exitwave.networks import backend; "
-        "backend.prepare_environment(); backend.require_gpu(); "
-        "print(backend.device_name())"
-    )
-    child = _child(code)
-    seen, said = child.communicate(timeout=_CHILD_SECONDS)
-    if not child.returncode:
-        return good("GPU", f"Keras sees {_last_line(seen)}")
-    rules = profile.gpu_rules() if profile else []
-    install = "Install the backend's GPU packages, `pip install tensorflow[and-cuda]` of the same "
-    if driver := _driver_sees():
-        report = problem if rules and profile and not profile.submits else warning
-        return report(
-            "GPU",
-            f"The driver shows {driver}, but Keras sees none: {_last_line(said)}",
-            f"{install}version, or train on the processor.",
-        )
-    if rules and profile and not profile.submits:
-        return problem(
-            "GPU",
-            f"The profile asks for one for {', '.join(rules)}, but there is none on this machine.",
-            "Set gpu=0 in the profile, or run on a machine with one.",
-        )
-    if rules:
-        return good(
-            "GPU",
-            f"none on this machine; {', '.join(rules)} gets one from Slurm. Whether Keras sees it "
-            "there, `srun --gres=gpu:1 exitwave doctor` says on such a node",
-        )
-    return good("GPU", "none, and none is asked for: networks train on the processor")
-
-
-def _driver_sees() -> str:
-    if shutil.which("nvidia-smi") is None:
-        return ""
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
-    return listed.stdout.strip().splitlines()[0] if listed.stdout.strip() else ""
-
-
-def check_cupy(profile: Profile | None) -> Iterator[Finding]:
-    """Say whether CuPy works, where the profile asks for a GPU for the exit waves."""
-    rules = [rule for rule in profile.gpu_rules() if _needs_cupy(rule)] if profile else []
-    if not rules or profile is None:
-        return
-    code = "import cupy; print(cupy.cuda.runtime.getDeviceCount(), 'GPU')"
-    child = _child(code)
-    seen, said = child.communicate(timeout=_CHILD_SECONDS)
-    if not child.returncode:
-        yield good("CuPy", _last_line(seen))
-    elif profile.submits and _installed_cupy():
-        yield good("CuPy", "installed; there is no GPU on this machine to try it on")
-    else:
-        yield problem(
-            "CuPy",
-            f"The profile asks for a GPU for {', '.join(rules)}, but CuPy fails: "
-            f"{_last_line(said)}",
-            "Install CuPy for the CUDA of the GPU nodes, such as `pip install cupy-cuda12x`, or "
-            "set gpu=0 there.",
-        )
-
-
-def _needs_cupy(rule: str) -> bool:
-    return rule in ("simulate_exit_waves", "measure_convergence")
-
-
-def _installed_cupy() -> bool:
-    return any(name.startswith("cupy") for name in importlib.metadata.packages_distributions())
 
 
 def check_dask() -> Finding:
@@ -304,18 +142,3 @@ def check_host_name(name: str | None = None) -> Finding:
         text = f"{name} is {address}, which means nothing on other machines."
         return warning("host name", text, remedy)
     return good("host name", f"{name} is {address}")
-
-
-def _child(code: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-    )
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].partition("ExitwaveError: ")[2] or lines[-1] if lines else "nothing was said."
