@@ -236,6 +236,7 @@ def test_a_curve_of_fewer_samples(data, tmp_path, trained):
 def small_model() -> keras.Model:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer="adam", loss="mse")
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
