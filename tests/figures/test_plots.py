@@ -158,6 +158,17 @@ def test_history(epochs: int, tmp_path: Path, cut_off: list[str]) -> None:
     assert f"in epoch {epochs}." in read_captions(tmp_path / "figures")["history"].text
 
 
+def test_history_of_a_network_that_was_seldom_validated(tmp_path: Path, cut_off: list[str]) -> None:
+    losses = {5: 0.3, 10: 0.2, 12: 0.25}
+    rows = [f"{epoch},{1 / epoch:.4f},{losses.get(epoch, '')}" for epoch in range(1, 13)]
+    (tmp_path / "history.csv").write_text("\n".join(["epoch,loss,val_loss", *rows]) + "\n")
+    plot("network", tmp_path / "figures", tmp_path)
+    assert cut_off == []
+    caption = read_captions(tmp_path / "figures")["history"].text
+    assert "0.2 in epoch 10." in caption
+    assert "after the epochs for which they were computed" in caption
+
+
 def test_broken_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,loss\n1,2\n")
     with pytest.raises(ExitwaveError, match="training history"):

@@ -227,6 +227,8 @@ def test_training_by_what_its_job_says(tmp_path):
     say(results, "train", "unet", ago=86400)
     # Nobody knows how long the first epoch takes.
     assert "unet: no epoch finished yet\n" in status_text(results) + "\n"
+    say(results, "train", "unet", training=TrainedEpochs(4, 20, 0.1, None, 3600.0))
+    assert "unet: epoch 4 of 20, loss 1.000e-01, 16.0 h left" in status_text(results)
     epochs = TrainedEpochs(5, 20, 0.1, 0.6, 3600.0)
     say(results, "train", "unet", ago=3 * 3600 - 60, training=epochs)
     text = status_text(results)

@@ -28,7 +28,12 @@ from exitwave.stages.train import train_network
 from exitwave.tasks.progress import Progress, read_progress
 from exitwave.workflow.specs import train_spec
 
-RUN = "import sys, exitwave.cli; sys.exit(exitwave.cli.main(sys.argv[1:]))"
+# Each epoch is saved, however short it is.
+RUN = """
+import sys, exitwave.cli, exitwave.networks.checkpoints
+exitwave.networks.checkpoints.SAVING_SHARE = 0
+sys.exit(exitwave.cli.main(sys.argv[1:]))
+"""
 
 
 def make_spec(**values) -> str:
@@ -214,6 +219,7 @@ def test_a_kill_while_saving_leaves_the_checkpoint_before(data, tmp_path, monkey
 
     write_text = checkpoints_module.write_text
     with monkeypatch.context() as patch:
+        patch.setattr(checkpoints_module, "SAVING_SHARE", 0)
         patch.setattr(checkpoints_module, "write_text", die)
         with pytest.raises(Killed):
             train_network(make_spec(), **data, output=tmp_path)

@@ -13,7 +13,10 @@ LOSS = "loss: mean square error of Re Ψ, Im Ψ"
 
 
 def read_history(network: Path) -> pd.DataFrame:
-    """Return ``epoch``, ``loss`` and ``val_loss`` of a network after each epoch."""
+    """Return ``epoch``, ``loss`` and ``val_loss`` of a network after each epoch.
+
+    ``val_loss`` is NaN after epochs for which it was not computed.
+    """
     path = network / "history.csv"
     try:
         return pd.read_csv(path)[["epoch", "loss", "val_loss"]]

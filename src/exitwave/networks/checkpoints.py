@@ -5,6 +5,9 @@ the epoch with the least validation loss, and ``state.json``, which names both a
 history. Only the renaming of ``state.json`` makes a checkpoint valid, and the files that it names
 are never written again, so a kill at any moment leaves one complete checkpoint: this one or the
 one before.
+
+To save takes time, so after some epochs nothing is saved; those are trained again after a kill. See
+`Checkpoints.update`.
 """
 
 from __future__ import annotations
@@ -13,10 +16,14 @@ import contextlib
 import json
 import logging
 import math
+import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from exitwave.files.atomic import replacing, write_text
 
@@ -25,6 +32,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SAVING_SHARE = 100
+"""Saving takes about one part in so many of the time, or less."""
+LONGEST_SECONDS = 60.0
+"""An epoch that ends so long after the last checkpoint is saved whatever that takes [s]."""
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -32,16 +44,18 @@ class EpochRecord:
 
     epoch: int
     loss: float
-    val_loss: float
+    val_loss: float | None
+    """None after an epoch for which it was not computed."""
     learning_rate: float
     seconds: float
     seconds_waiting: float = 0.0
     """Of these, how long batches were waited for."""
 
 
-def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
-    """Return the first epoch with the least validation loss."""
-    return min(records, key=lambda record: record.val_loss)
+def best_record(records: Sequence[EpochRecord]) -> EpochRecord | None:
+    """Return the first epoch with the least validation loss, or None before there is any."""
+    validated = ((record.val_loss, record) for record in records if record.val_loss is not None)
+    return min(validated, key=lambda pair: pair[0], default=(None, None))[1]
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,22 @@ class CheckpointState:
     records: tuple[EpochRecord, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Best:
+    """The weights of the best epoch, while they are not yet on the disk."""
+
+    epoch: int
+    weights: list[NDArray[Any]]
+
+    def network(self, model: keras.Model) -> keras.Model:
+        """Return a network like a model, with these weights and without an optimizer."""
+        import keras
+
+        network = keras.models.clone_model(model)
+        network.set_weights(self.weights)
+        return network
+
+
 class Checkpoints:
     """The checkpoints of one training.
 
@@ -76,6 +106,9 @@ class Checkpoints:
         self.folder = folder
         self._identity = dict(identity)
         self._state = folder / "state.json"
+        self._saved_at = -math.inf
+        self._seconds_to_save = 0.0
+        self._best: _Best | None = None
 
     def load(self) -> Checkpoint | None:
         """Return the last checkpoint, or None where there is none that can be used."""
@@ -103,6 +136,32 @@ class Checkpoints:
             return None
         return Checkpoint(model, records)
 
+    def update(self, model: keras.Model, records: Sequence[EpochRecord], last: bool) -> None:
+        """Take note of an epoch that has just ended, and save it unless it is too soon.
+
+        That is so until `SAVING_SHARE` times as long has gone by as the last save took, at most
+        `LONGEST_SECONDS`. If the epoch is the best so far, its weights wait for the next save.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The network after the epoch.
+        records : sequence of EpochRecord
+            All epochs until then.
+        last : bool
+            Whether it is the last epoch, which is always saved.
+
+        Raises
+        ------
+        ExitwaveError
+            See `save`.
+        """
+        wanted = min(SAVING_SHARE * self._seconds_to_save, LONGEST_SECONDS)
+        if last or time.monotonic() - self._saved_at >= wanted:
+            self.save(model, records)
+        elif best_record(records) is records[-1]:
+            self._best = _Best(records[-1].epoch, model.get_weights())
+
     def save(self, model: keras.Model, records: Sequence[EpochRecord]) -> None:
         """Save the network after the last of the epochs.
 
@@ -111,15 +170,26 @@ class Checkpoints:
         ExitwaveError
             Where it cannot be written; the checkpoint before it is untouched.
         """
-        last, best = records[-1].epoch, best_record(records).epoch
-        names = {"last": f"last_{last:04d}.keras", "best": f"best_{best:04d}.keras"}
-        for name, epoch in zip(names.values(), (last, best), strict=True):
-            if epoch == last:
-                with replacing(self.folder / name) as temporary:
-                    model.save(temporary)
+        begun = time.monotonic()
+        last, best = records[-1], best_record(records)
+        names = {"last": f"last_{last.epoch:04d}.keras"}
+        with replacing(self.folder / names["last"]) as temporary:
+            model.save(temporary)
+        if best is not None:
+            names["best"] = f"best_{best.epoch:04d}.keras"
+        if best is last:
+            with replacing(self.folder / names["best"]) as temporary:
+                shutil.copyfile(self.folder / names["last"], temporary)
+        elif best is not None and self._best is not None and self._best.epoch == best.epoch:
+            with replacing(self.folder / names["best"]) as temporary:
+                self._best.network(model).save(temporary)
+        # Any other best one was saved before.
+        self._best = None
         state = {**self._identity, **names, "records": [asdict(record) for record in records]}
         write_text(self._state, json.dumps(state, indent=1))
         self._remove_all_but({self._state.name, *names.values()})
+        self._saved_at = time.monotonic()
+        self._seconds_to_save = self._saved_at - begun
 
     def _remove_all_but(self, names: set[str]) -> None:
         for path in self.folder.iterdir():
@@ -129,5 +199,6 @@ class Checkpoints:
 
 
 def is_finite(record: EpochRecord) -> bool:
-    """Return whether the losses of an epoch are finite numbers."""
-    return math.isfinite(record.loss) and math.isfinite(record.val_loss)
+    """Return whether the losses of an epoch, as far as computed, are finite numbers."""
+    losses = (record.loss, record.val_loss)
+    return all(math.isfinite(loss) for loss in losses if loss is not None)

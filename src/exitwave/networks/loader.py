@@ -111,6 +111,41 @@ class FileOrder:
         return self._draws
 
 
+class CurveOrder:
+    """Every epoch takes the same samples of all files, as they lie there, chosen by their hash.
+
+    The choice is the same for every network, and most of it stays when other samples join.
+
+    Parameters
+    ----------
+    files : EpochFiles
+        The validation epochs.
+    samples : int
+        How many are chosen; all, where there are fewer.
+    seed : int
+        Root seed.
+    """
+
+    def __init__(self, files: EpochFiles, samples: int, seed: int) -> None:
+        def rank(draw: Draw) -> float:
+            specimen = files.contents[draw.file].specimens[draw.sample]
+            return uniform_hash(seed, "curve_samples", specimen, draw.file)
+
+        chosen = sorted(FileOrder(files).epoch(0), key=rank)[:samples]
+        self._draws = sorted(chosen, key=lambda draw: (draw.file, draw.sample))
+
+    def epoch(self, epoch: int) -> list[Draw]:  # noqa: ARG002
+        """Return the chosen samples."""
+        return self._draws
+
+
+def curve_order(files: EpochFiles, settings: NetworkSettings, seed: int) -> Order:
+    """Return which validation samples the validation loss is computed from."""
+    if settings.curve_samples is None:
+        return FileOrder(files)
+    return CurveOrder(files, settings.curve_samples, seed)
+
+
 def choose_share(specimens: Sequence[str], share: float, seed: int) -> frozenset[str]:
     """Choose a fixed share of the specimens, at least one; smaller shares lie within larger."""
     ranked = sorted(specimens, key=lambda specimen: uniform_hash(seed, "training_share", specimen))

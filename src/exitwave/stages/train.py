@@ -7,7 +7,8 @@ Writes into the folder of the network:
 | ``model.keras`` | the network after the last epoch, without its optimizer |
 | ``network.json`` | what is needed to use it, see `exitwave.networks.trained` |
 | ``history.csv`` | epoch; loss and val_loss (mean square error of Re and Im); |
-| | learning_rate at the start of the epoch; seconds, and of these seconds_waiting for data |
+| | learning_rate at the start of the epoch; seconds, and of these seconds_waiting for data; |
+| | val_loss is empty after epochs for which it was not computed, see ``validate_every`` |
 | ``training.json`` | spec, provenance, cost, machine, epoch with the least validation loss |
 | ``logs/`` | the history for TensorBoard |
 | ``checkpoints/`` | see `exitwave.networks.checkpoints` |
@@ -30,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exitwave.config import NetworkSettings
 from exitwave.durations import rough_duration
@@ -48,7 +49,9 @@ from exitwave.networks.checkpoints import (
     best_record,
     is_finite,
 )
+from exitwave.networks.curves import diverged, validated_epochs, validation_text
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
+from exitwave.networks.optimizers import make_optimizer
 from exitwave.networks.trained import save_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
@@ -94,7 +97,7 @@ def train_network(
     training : sequence of Path
         Epoch files; training epoch e uses file e modulo their number.
     validation : sequence of Path
-        Epoch files; all their samples are used after each training epoch.
+        Epoch files; the validation loss is computed from their samples.
     output : Path
         Folder of the network. A training that was killed goes on from the checkpoint there.
     require_gpu : bool
@@ -124,11 +127,12 @@ def _train(job: Job) -> None:
     settings = job.settings
     # For what might draw beside us: all our own draws come from `exitwave.seeds`.
     backend.make_deterministic(int(generator(job.seed, "train", settings.replica).integers(2**31)))
-    from exitwave.networks.loader import FileOrder, SeriesBatches, TrainingOrder
+    from exitwave.networks.loader import SeriesBatches, TrainingOrder, curve_order
 
     order = TrainingOrder(job.training, settings, job.seed)
     training = SeriesBatches(job.training, order, settings)
-    validation = SeriesBatches(job.validation, FileOrder(job.validation), settings)
+    curve = curve_order(job.validation, settings, job.seed)
+    validation = SeriesBatches(job.validation, curve, settings)
     digests = {
         name: [content_digest(content.path) for content in files.contents]
         for name, files in (("training data", job.training), ("validation data", job.validation))
@@ -139,7 +143,7 @@ def _train(job: Job) -> None:
         recorder = _Recorder(job, checkpoint, checkpoints, (training, validation), events)
         if recorder.finished < settings.epochs:
             _fit(checkpoint.model, training, validation, recorder, settings)
-    _write_results(job, checkpoint.model, recorder.records, training.samples, digests)
+    _write_results(job, checkpoint.model, recorder.records, (training, validation), digests)
 
 
 def _new_event_file(folder: Path) -> EventsWriter:
@@ -165,7 +169,7 @@ def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
     checkpoint = checkpoints.load()
     if checkpoint is None:
         model = build_network(settings, settings.images, job.seed)
-        optimizer = _make_optimizer(settings, steps)
+        optimizer = make_optimizer(settings, steps)
         checkpoint = Checkpoint(model, ())
     else:
         logger.info("Going on after epoch %d.", len(checkpoint.records))
@@ -181,22 +185,6 @@ def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
     return checkpoint
 
 
-def _make_optimizer(settings: NetworkSettings, steps: int) -> keras.Optimizer:
-    import keras
-
-    rate: Any = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    optimizer = {
-        "rmsprop": lambda: keras.optimizers.RMSprop(rate),
-        "adam": lambda: keras.optimizers.Adam(rate),
-        "amsgrad": lambda: keras.optimizers.Adam(rate, amsgrad=True),
-    }[settings.optimizer]()
-    if settings.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
 def _fit(
     model: keras.Model,
     training: SeriesBatches,
@@ -210,6 +198,7 @@ def _fit(
         model.fit(
             training,
             validation_data=validation,
+            validation_freq=validated_epochs(settings.epochs, settings.validate_every),
             initial_epoch=recorder.finished,
             epochs=settings.epochs,
             # Keras would shuffle with a generator that a restart sets back.
@@ -221,6 +210,9 @@ def _fit(
                 )
             ],
         )
+    except KeyboardInterrupt:
+        recorder.stop()
+        raise
     except Exception as error:
         for batches in (training, validation):
             if batches.failure is not None:
@@ -234,7 +226,7 @@ def _fit(
 
 
 class _Recorder:
-    """Keeps the history, and after each epoch everything that a restart needs."""
+    """Keeps the history, and what a restart needs."""
 
     def __init__(
         self,
@@ -250,6 +242,7 @@ class _Recorder:
         self._checkpoints = checkpoints
         self._training, self._validation = batches
         self._events = events
+        self._in_epoch = False
         self._started_at = 0.0
         self._learning_rate = 0.0
         # From the checkpoint: a kill may have come before the last lines were written.
@@ -264,18 +257,20 @@ class _Recorder:
 
     def begin_epoch(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
         """Set up the samples of an epoch, the first being 0."""
+        self._in_epoch = True
         self._training.start_epoch(epoch)
         self._validation.start_epoch(epoch)
         self._learning_rate = float(self._model.optimizer.learning_rate)
         self._started_at = time.perf_counter()
 
     def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Record an epoch and save a checkpoint."""
+        """Record an epoch and save a checkpoint where one is due."""
         weight = self._job.settings.target_scale**2
+        val_loss = logs.get("val_loss")
         record = EpochRecord(
             epoch=epoch + 1,
             loss=float(logs["loss"]) / weight,
-            val_loss=float(logs["val_loss"]) / weight,
+            val_loss=None if val_loss is None else float(val_loss) / weight,
             learning_rate=self._learning_rate,
             seconds=round(time.perf_counter() - self._started_at, 3),
             seconds_waiting=round(
@@ -283,16 +278,19 @@ class _Recorder:
             ),
         )
         if not is_finite(record):
-            raise ExitwaveError(
-                f"The loss is {record.loss:g} and the validation loss {record.val_loss:g} in epoch "
-                f"{record.epoch} of {self._job.output.name}: the training diverged; lower "
-                f"learning_rate (now {self._job.settings.learning_rate:g}) or use float32."
-            )
+            raise diverged(record, self._job.output.name, self._job.settings.learning_rate)
         self.records.append(record)
-        self._checkpoints.save(self._model, self.records)
+        self._in_epoch = False
+        last = self.finished == self._job.settings.epochs
+        self._checkpoints.update(self._model, self.records, last)
         self._write_history()
         self._write_event(record)
         self._tell(record)
+
+    def stop(self) -> None:
+        """Save what is finished, where no other epoch has begun to change the network."""
+        if self.records and not self._in_epoch:
+            self._checkpoints.save(self._model, self.records)
 
     def _write_history(self) -> None:
         columns = [field.name for field in fields(EpochRecord)]
@@ -305,7 +303,8 @@ class _Recorder:
         values = asdict(record)
         event = Event(wall_time=time.time(), step=values.pop("epoch"))
         for name, value in values.items():
-            event.summary.value.add(tag=name, simple_value=value)
+            if value is not None:
+                event.summary.value.add(tag=name, simple_value=value)
         try:
             self._events.write_event(event)
             self._events.flush()
@@ -321,12 +320,12 @@ class _Recorder:
             TrainedEpochs(record.epoch, epochs, record.loss, record.val_loss, per_epoch), rate
         )
         logger.info(
-            "epoch %d/%d: loss %.3e, val_loss %.3e, %.1f samples/s, "
+            "epoch %d/%d: loss %.3e, %s, %.1f samples/s, "
             "waiting for data %.1f %% of the time, %s left",
             record.epoch,
             epochs,
             record.loss,
-            record.val_loss,
+            validation_text(record, validated_epochs(epochs, self._job.settings.validate_every)),
             rate,
             100 * record.seconds_waiting / max(record.seconds, 1e-3),
             rough_duration((epochs - record.epoch) * per_epoch),
@@ -337,7 +336,7 @@ def _write_results(
     job: Job,
     model: keras.Model,
     records: Sequence[EpochRecord],
-    samples: int,
+    batches: tuple[SeriesBatches, SeriesBatches],
     digests: Mapping[str, list[str]],
 ) -> None:
     # A network that was never compiled is saved without the state of an optimizer.
@@ -360,11 +359,16 @@ def _write_results(
         ),
     )
     seconds = [record.seconds for record in records]
+    samples, curve_samples = (side.samples for side in batches)
     best = best_record(records)
+    # Keras' validation_freq has the last epoch.
+    assert best is not None
+    assert best.val_loss is not None
+    assert records[-1].val_loss is not None
     summary = TrainingSummary(
         parameters=int(network.count_params()),
         training_samples=samples,
-        validation_samples=sum(len(c.specimens) for c in job.validation.contents),
+        validation_samples=curve_samples,
         image_size_px=job.training.size_px,
         epochs=len(records),
         loss=records[-1].loss,

@@ -21,7 +21,7 @@ class TrainingSummary:
     parameters : int
         Weights of the network.
     training_samples, validation_samples : int
-        Specimens of both sides.
+        Samples that an epoch trains on, and from which the validation loss is computed.
     image_size_px : tuple of (int, int)
         Rows and columns of an image.
     epochs : int
@@ -29,7 +29,8 @@ class TrainingSummary:
     loss, val_loss : float
         After the last epoch.
     best_epoch, best_val_loss : int, float
-        The epoch with the least validation loss, the first being 1, and that loss.
+        The epoch with the least validation loss among those for which it was computed, the first
+        being 1, and that loss.
     seconds, seconds_per_epoch : float
         Of all epochs, and the median of one [s].
     waiting_share : float

@@ -70,7 +70,8 @@ class TrainedEpochs:
     """The last finished epoch, the first being 1."""
     epochs: int
     loss: float
-    val_loss: float
+    val_loss: float | None
+    """None where it was not computed after this epoch."""
     seconds_per_epoch: float
     """The median of the last few."""
 

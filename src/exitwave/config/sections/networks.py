@@ -54,6 +54,12 @@ class NetworkSettings(Section):
     """Samples in a training step (ours)."""
     training_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the training samples that is used (Fig. S3)."""
+    validate_every: Annotated[int, Field(ge=1)] = added_later(1)
+    """The validation loss is computed after every so many epochs, and after the last (paper: 5 in
+    Fig. S3)."""
+    curve_samples: Annotated[int, Field(ge=1)] | None = added_later(None)
+    """The validation loss is computed from so many validation samples, chosen by hash and the same
+    for all networks; null for all. Evaluations use all (ours)."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Keras precision policy."""
     jit_compile: bool = False

@@ -55,11 +55,13 @@ def _caption(rows: pd.DataFrame, labels: Mapping[str, str]) -> Caption:
         )
     text = "; ".join(gains)
     epochs = sorted(set(rows["epochs"]))
+    alike = rows.groupby("dataset")["validation_samples"].nunique().max() == 1
+    validation = "are the same" if alike else "differ in their number"
     return Caption(
         "Loss and number of training samples",
         "Loss after the last epoch on the training samples (dashed, squares) and the validation "
         "samples (solid, circles) of networks that saw only so many of the training samples; the "
-        f"validation samples are the same. All were trained for {' or '.join(map(str, epochs))} "
+        f"validation samples {validation}. All were trained for {' or '.join(map(str, epochs))} "
         f"epochs, so those with fewer samples took fewer steps. Validation loss: {text}.",
         f"Loss against the number of training samples: {text}.",
     )
