@@ -1,4 +1,4 @@
-"""Learning curves: after which epochs the validation loss is computed, and how it is told.
+"""Learning curves: which epochs have a validation loss, and what the log says of it.
 
 >>> validated_epochs(epochs=12, every=5)
 [5, 10, 12]
