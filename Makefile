@@ -9,7 +9,11 @@ export XDG_CACHE_HOME := $(CURDIR)/.cache
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # Which packages .venv has beside those of envs/lock.txt: none, or a GPU's for jax or tensorflow. The
-# last choice stays (each has a stamp of its own), so `make demo` after `make setup GPU=jax` keeps it.
+# last choice stays (each has a stamp of its own), so `make demo` after `make setup GPU=jax` keeps it. A
+# variable of this name in the environment is somebody else's.
+ifeq ($(origin GPU),environment)
+undefine GPU
+endif
 ifndef GPU
 GPU := $(or $(patsubst $(VENV)/.ready-%,%,$(wildcard $(VENV)/.ready-*)),none)
 endif
