@@ -31,8 +31,8 @@ GPU_LOCKS: Mapping[str, Path] = MappingProxyType(
 CUDA = 12
 """The CUDA of the packages in these locks."""
 
-# The oldest that runs programs of any CUDA 12 (NVIDIA's table of minor version compatibility);
-# JAX's installation notes name the same series.
+# The oldest that runs programs of any CUDA 12; NVIDIA's table of minor version compatibility has
+# 525.
 _OLDEST_DRIVER = (525, 60, 13)
 
 # All that TensorFlow needs JAX needs, too; only the latter's lock has these.
