@@ -17,8 +17,8 @@ import keras
 import numpy as np
 import pytest
 from epoch_files import SAMPLING, flip_a_bit_of_an_image, make_series, write_epoch
+from tiny_training import training_data, training_spec
 
-from exitwave.config import Config, Network
 from exitwave.errors import ExitwaveError
 from exitwave.networks import checkpoints as checkpoints_module
 from exitwave.networks.checkpoints import Checkpoints, EpochRecord
@@ -26,7 +26,6 @@ from exitwave.networks.trained import load_network, predict_waves
 from exitwave.stages import train
 from exitwave.stages.train import train_network
 from exitwave.tasks.progress import Progress, read_progress
-from exitwave.workflow.specs import train_spec
 
 # Each epoch is saved, however short it is.
 RUN = """
@@ -37,28 +36,13 @@ sys.exit(exitwave.cli.main(sys.argv[1:]))
 
 
 def make_spec(**values) -> str:
-    defaults = {
-        "dataset": "any",
-        "channels": (4, 8),
-        "convolutions": 2,
-        "epochs": 4,
-        "batch_size": 4,
-        "optimizer": "adam",
-        "learning_rate": 1e-2,
-        "target_scale": 3,
-        "image_scale": 3,
-        "schedule": "cosine",
-        "augment": True,
-    }
-    network = Network(**(defaults | values))
-    return train_spec(Config.model_construct(seed=1, networks={"tiny": network}), "tiny")
+    scaled = {"target_scale": 3, "image_scale": 3, "schedule": "cosine", "augment": True}
+    return training_spec(**(scaled | values))
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    training = [write_epoch(folder / f"{e}.nc", samples=6, noise=e) for e in range(2)]
-    return {"training": training, "validation": [write_epoch(folder / "v.nc", noise=9)]}
+    return training_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

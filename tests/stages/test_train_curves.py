@@ -14,8 +14,9 @@ import keras
 import numpy as np
 import pytest
 from epoch_files import write_epoch
+from tiny_training import SETTINGS, training_data, training_spec
 
-from exitwave.config import Config, Network, NetworkSettings
+from exitwave.config import Network, NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.networks import checkpoints as checkpoints_module
 from exitwave.networks.checkpoints import Checkpoints, EpochRecord, best_record, is_finite
@@ -25,30 +26,18 @@ from exitwave.networks.loader import Draw, FileOrder, curve_order
 from exitwave.stages import train
 from exitwave.stages.train import train_network
 from exitwave.tasks.progress import Progress, read_progress
-from exitwave.workflow.specs import train_spec
 
 # One epoch longer than a multiple of validate_every, so that the last one counts.
-SETTINGS = {
-    "dataset": "any",
-    "channels": (4, 8),
-    "convolutions": 2,
-    "epochs": 5,
-    "batch_size": 4,
-    "optimizer": "adam",
-    "learning_rate": 1e-2,
-}
+EPOCHS = 5
 
 
 def make_spec(**values) -> str:
-    network = Network(**(SETTINGS | values))
-    return train_spec(Config.model_construct(seed=1, networks={"tiny": network}), "tiny")
+    return training_spec(**({"epochs": EPOCHS} | values))
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    training = [write_epoch(folder / f"{e}.nc", samples=6, noise=e) for e in range(2)]
-    return {"training": training, "validation": [write_epoch(folder / "v.nc", noise=9)]}
+    return training_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
