@@ -151,7 +151,7 @@ class _Source(Protocol):
 
 
 class _ThroughHdf5:
-    """The samples of an epoch that another program has written anew, compressed for example."""
+    """The samples of an epoch that another program has rewritten, compressed for example."""
 
     def __init__(self, path: Path) -> None:
         with _HDF5_LOCK:
