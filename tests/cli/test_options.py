@@ -71,4 +71,4 @@ def test_a_file_that_cannot_be_read_is_a_sentence(make, reason, capsys, tmp_path
     assert main(["catalog", "--spec", f"@{path}", "--output", str(tmp_path / "catalog")]) == 2
     assert not (tmp_path / "catalog").exists()
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"exitwave: '@{path}' names a file that cannot be read ({reason};")
+    assert line.startswith(f"exitwave: The file in the argument '@{path}' cannot be read ({reason}")
