@@ -157,13 +157,13 @@ def test_a_training_epoch_needs_the_memory_of_a_batch(tmp_path):
     for samples in (12, 36):
         path = write_epoch(tmp_path / f"{samples}.nc", samples=samples, size=128)
         with EpochFiles([path]) as files:
-            batches = SeriesBatches(files, FileOrder(files), settings())
+            batches = SeriesBatches(files, FileOrder(files), settings(), readers=1)
             tracemalloc.start()
             for index in range(len(batches)):
                 batches[index]
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-    # How far the reading thread is ahead at the peak differs by a sample or two.
+    # How far the one reading thread is ahead at the peak differs by a sample or two.
     assert peaks[1] < peaks[0] + 3 * 128**2 * 5 * 4
 
 
