@@ -53,7 +53,7 @@ def config():
 
 @pytest.fixture
 def ask(config, tmp_path):
-    return Rules(config, checkout="/home/me/exit{wave}", kept=tmp_path / "kept")
+    return Rules(config, checkout="checkouts/exit{wave}", kept=tmp_path / "kept")
 
 
 def test_places_hold_wildcards_as_they_are(ask):
@@ -104,7 +104,7 @@ def test_places_hold_wildcards_as_they_are(ask):
         ("evaluation_samples", NONE, ["results/evaluations/unet/tiny/samples.csv"]),
         ("evaluation_summaries", NONE, ["results/evaluations/unet/tiny/summary.json"]),
         ("evaluation_labels", NONE, ["MoS$_{2}$"]),
-        ("checkout", NONE, "/home/me/exit{wave}"),
+        ("checkout", NONE, "checkouts/exit{wave}"),
     ],
 )
 def test_inputs(ask, method, wildcards, expected):
