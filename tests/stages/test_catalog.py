@@ -343,6 +343,6 @@ def test_catalog_of_c2db(tmp_path):
     assert len(table(tmp_path / "rejected.csv")) == sum(summary.rejected.values())
     sides = summary.materials
     share = sides["training"] / sum(sides.values())
-    print(f"{summary['accepted']} materials accepted, {share:.3f} of them for training")
+    print(f"{summary.accepted} materials accepted, {share:.3f} of them for training")
     assert share == pytest.approx(2 / 3, abs=0.05)
     assert max(map(len, manifests(tmp_path).values())) < 1_000_000

@@ -17,6 +17,7 @@ from exitwave.cli import stages, tools
 from exitwave.cli.command import Command
 from exitwave.cli.settings import isolate_user_settings
 from exitwave.errors import ExitwaveError
+from exitwave.tasks.memory import keep_freed_memory
 
 DESCRIPTION = """\
 exitwave makes data sets of simulated HRTEM focal series and the exit waves behind them, and
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0, or 2 after a sentence on what is wrong; `exitwave doctor` that finds problems returns 1.
     """
+    keep_freed_memory()
     isolate_user_settings()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("exitwave").setLevel(logging.INFO)

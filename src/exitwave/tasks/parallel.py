@@ -15,14 +15,12 @@ from typing import Any, TypeVar, cast
 from threadpoolctl import threadpool_limits
 
 from exitwave.errors import ExitwaveError
+from exitwave.tasks.memory import ENVIRONMENT as KEPT
 from exitwave.tasks.progress import current
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-
-# glibc's limits above which freed memory goes back to the system.
-_KEPT_MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 # Jobs may wait long in a queue; this job's own workers are there from the beginning.
 _LONGEST_WITHOUT_WORKERS = "10 minutes"
@@ -108,9 +106,8 @@ def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
     dask.config.set({"distributed.scheduler.no-workers-timeout": _LONGEST_WITHOUT_WORKERS})
     # Dask makes a worker give back each array's memory at once. To fetch it again, page by page,
     # took as long as the multislice itself.
-    kept = dict.fromkeys(_KEPT_MEMORY, 2**25)
     dask.config.set(
-        {f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in kept.items()}
+        {f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in KEPT.items()}
     )
     # No pages about the cluster: they would speak without TLS.
     for part in ("scheduler", "worker"):
@@ -132,7 +129,7 @@ def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
             "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
             **{
                 f"DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__{key}": str(value)
-                for key, value in kept.items()
+                for key, value in KEPT.items()
             },
         }
         with (

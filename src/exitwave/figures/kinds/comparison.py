@@ -92,11 +92,11 @@ def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
     errors = {0: "network", 2: "classical_paper", 4: "classical_all"}
     limit = symmetric_limit([example.truth, example.prediction])
     for column, (title, wave) in enumerate(waves.items(), 1):
-        for line, (part, name) in enumerate(((wave.real, "real"), (wave.imag, "imag"))):
+        for line, (part, which) in enumerate(((wave.real, "real"), (wave.imag, "imag"))):
             axes = _place(figure, column, line)
             drawn = show_wave(axes, part, example.sampling, limit)
             known = errors.get(column - 1)
-            error = f"RMSE {row[f'{known}_rmse_{name}']:.4f}" if known else ""
+            error = f"RMSE {row[f'{known}_rmse_{which}']:.4f}" if known else ""
             axes.set_title("\n".join(filter(None, (title if line == 0 else "", error))), pad=3)
             if column == 1:
                 axes.set_ylabel(("Re Ψ − 1", "Im Ψ")[line], labelpad=3)
