@@ -41,7 +41,7 @@ WAYS = (
 )
 
 
-def make_epoch(folder: Path, samples: int, images: int = 3) -> Path:
+def make_epoch(folder: Path, samples: int, images: int = 3, size_px: int = 352) -> Path:
     """An epoch file of real flakes."""
     config = parse_config(
         {
@@ -55,6 +55,7 @@ def make_epoch(folder: Path, samples: int, images: int = 3) -> Path:
                     },
                     "shards": 1,
                     "multislice": {"method": "fourier"},
+                    "epochs": {"image_size_px": size_px},
                 }
             }
         }

@@ -13,13 +13,12 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.chunks import SampleChunks
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.networks.loader import (
-    SYMMETRIES,
     FileOrder,
     SeriesBatches,
     TrainingOrder,
     choose_share,
-    transform,
 )
+from exitwave.networks.symmetries import SYMMETRIES
 
 
 def settings(**values) -> Network:
@@ -121,16 +120,7 @@ def test_a_share_is_never_empty():
     assert len(choose_share(["a", "b"], 0.01, seed=1)) == 1
 
 
-def test_symmetries_are_the_eight_of_the_square_and_move_all_channels_alike():
-    array = np.random.default_rng(0).random((6, 6, 5)).astype(np.float32)
-    turned = [transform(array, symmetry) for symmetry in range(SYMMETRIES)]
-    assert len({image.tobytes() for image in turned}) == SYMMETRIES
-    for symmetry, image in enumerate(turned):
-        assert np.array_equal(transform(array[..., 3], symmetry), image[..., 3])
-        assert sorted(image[..., 0].ravel()) == sorted(array[..., 0].ravel())
-
-
-def test_augmentation_turns_images_and_waves_alike_and_anew_in_each_epoch(paths):
+def test_augmentation_draws_a_symmetry_for_each_sample_and_epoch(paths):
     with EpochFiles(paths[:1]) as files:
         configured = settings(augment=True)
         draws = [TrainingOrder(files, configured, seed=1).epoch(epoch) for epoch in range(20)]
@@ -138,10 +128,11 @@ def test_augmentation_turns_images_and_waves_alike_and_anew_in_each_epoch(paths)
         assert {s for epoch in by_sample for s in epoch.values()} == set(range(SYMMETRIES))
         assert len({epoch[3] for epoch in by_sample}) > 1
         draw = draws[0][0]
-        images, targets = all_batches(files, configured)[0]
+        images, targets, symmetries = all_batches(files, configured)[0]
+        assert symmetries.ravel().tolist() == [draw.symmetry for draw in draws[0][: len(images)]]
         image, wave = make_series(draw.sample, 16, 3)
-        assert images[0] == pytest.approx(transform(image / image.mean(), draw.symmetry), rel=1e-6)
-        assert targets[0] == pytest.approx(transform(wave - [1, 0], draw.symmetry), abs=1e-6)
+        assert images[0] == pytest.approx(image / image.mean(), rel=1e-6)
+        assert targets[0] == pytest.approx(wave - [1, 0], abs=1e-6)
 
 
 def test_local_normalisation_uses_the_sampling_of_the_sample(files):

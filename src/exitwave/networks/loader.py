@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -28,12 +28,11 @@ from exitwave.errors import ExitwaveError
 from exitwave.networks.architectures import OUTPUT_CHANNELS
 from exitwave.networks.epoch_reader import EpochFiles
 from exitwave.networks.normalization import normalize_series
+from exitwave.networks.symmetries import SYMMETRIES
 from exitwave.seeds import generator, uniform_hash
 
-SYMMETRIES = 8
-"""Number of flips and quarter turns of a square."""
-
-Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+# Images, targets, and the symmetries by which the step is to turn both, where it is.
+Batch = tuple[NDArray[Any], ...]
 
 # Reading and normalising let go of Python's lock, so each thread keeps a core busy. More than these
 # feed any one GPU; fewer cores than threads do no harm.
@@ -43,7 +42,7 @@ _ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Draw:
-    """Which sample of which file takes the next place in a batch, and how it is turned."""
+    """Which sample of which file takes the next place in a batch, and how it is to be turned."""
 
     file: int
     sample: int
@@ -51,7 +50,16 @@ class Draw:
 
 
 class Order(Protocol):
-    """The sequence of samples in each epoch."""
+    """The sequence of samples in each epoch.
+
+    Attributes
+    ----------
+    turns : bool
+        Whether the samples are turned and flipped.
+    """
+
+    @property
+    def turns(self) -> bool: ...  # noqa: D102
 
     def epoch(self, epoch: int) -> list[Draw]:
         """Return the samples of an epoch, the first epoch being 0."""
@@ -75,6 +83,7 @@ class TrainingOrder:
         self._settings = settings
         self._seed = seed
         self._chosen = choose_share(files.contents[0].specimens, settings.training_share, seed)
+        self.turns = settings.augment
 
     def epoch(self, epoch: int) -> list[Draw]:
         """Return the samples of a training epoch."""
@@ -98,6 +107,8 @@ class TrainingOrder:
 
 class FileOrder:
     """Every epoch takes all samples of all files as they lie there."""
+
+    turns = False
 
     def __init__(self, files: EpochFiles) -> None:
         self._draws = [
@@ -126,6 +137,8 @@ class CurveOrder:
         Root seed.
     """
 
+    turns = False
+
     def __init__(self, files: EpochFiles, samples: int, seed: int) -> None:
         def rank(draw: Draw) -> float:
             specimen = files.contents[draw.file].specimens[draw.sample]
@@ -150,23 +163,6 @@ def choose_share(specimens: Sequence[str], share: float, seed: int) -> frozenset
     """Choose a fixed share of the specimens, at least one; smaller shares lie within larger."""
     ranked = sorted(specimens, key=lambda specimen: uniform_hash(seed, "training_share", specimen))
     return frozenset(ranked[: max(1, round(share * len(ranked)))])
-
-
-def transform(array: NDArray[np.float32], symmetry: int) -> NDArray[np.float32]:
-    """Apply one of the eight symmetries of the square to an array ``(y, x, ...)``.
-
-    Both channels of a wave are scalars, so they are moved, not rotated into each other.
-    """
-    turned = np.rot90(array, symmetry % 4)
-    return turned[:, ::-1] if symmetry >= 4 else turned
-
-
-def _turn(array: NDArray[np.float32], symmetry: int) -> None:
-    """Apply a symmetry to an array in its place."""
-    turned = transform(array.copy(), symmetry)
-    # At once, NumPy would walk along an axis as short as that of the channels.
-    for channel in range(array.shape[-1]):
-        array[..., channel] = turned[..., channel]
 
 
 def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -246,6 +242,9 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
             Normalised series.
         target : array of shape (sample, y, x, 2)
             Re - 1 and Im of the exit wave.
+        symmetries : array of shape (sample, 1, 1)
+            Only where the order turns: by which of the square's symmetries the step has to turn
+            images and targets, see `exitwave.networks.symmetries.turn_in_step`.
         """
         start = time.perf_counter()
         last = min(index + self._most_ahead, len(self) - 1)
@@ -270,7 +269,10 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         for draw, image, target in zip(draws, images, targets, strict=True):
             self._take(draw, image, target)
         targets[..., 0] -= 1
-        return images, targets
+        if not self._order.turns:
+            return images, targets
+        symmetries = np.array([draw.symmetry for draw in draws], np.int32)
+        return images, targets, symmetries[:, None, None]
 
     def _take(self, draw: Draw, image: NDArray[np.float32], target: NDArray[np.float32]) -> None:
         """Read a sample into its place in a batch, which it need not leave any more."""
@@ -279,6 +281,3 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         normalized = normalize_series(image, self._settings.normalization, sampling, out=image)
         if normalized is not image:
             image[:] = normalized
-        if draw.symmetry:
-            _turn(image, draw.symmetry)
-            _turn(target, draw.symmetry)

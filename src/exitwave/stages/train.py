@@ -52,6 +52,7 @@ from exitwave.networks.checkpoints import (
 from exitwave.networks.curves import diverged, validated_epochs, validation_text
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.networks.optimizers import make_optimizer
+from exitwave.networks.symmetries import turn_in_step
 from exitwave.networks.trained import save_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
@@ -182,6 +183,8 @@ def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
         loss_weights=settings.target_scale**2,
         jit_compile=backend.compiles_steps(settings.jit_compile),
     )
+    if settings.augment:
+        turn_in_step(checkpoint.model)
     return checkpoint
 
 
