@@ -49,23 +49,26 @@ $(READY): envs/lock.txt $(GPU_LOCK) pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: setup  ## run the demo through every stage (some minutes on two cores)
+demo: setup  ## run the demo through every stage (a quarter of an hour on two cores)
 	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
 	@echo "The report: $(CURDIR)/results/report.html"
 
 .PHONY: test
 test: setup lint  ## lint, type-check and run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@# The longest first: both cores then have work until the end.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	  tests/pipeline/test_demo.py tests/slurm tests/pipeline tests
 
 .PHONY: chaos
 chaos: setup  ## kill runs 30 times at random moments; the runs must still give the same results
 	EXITWAVE_CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/pipeline/test_chaos.py
 
 .PHONY: bench
-bench: setup  ## time exit waves, images and the loader for docs/benchmarks.md (a quarter of an hour)
+bench: setup  ## time exit waves, images, loader and memory for docs/benchmarks.md (20 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/exit_waves.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/images.py --write
 	$(BIN)/python benchmarks/loader.py --write
+	$(BIN)/python benchmarks/kept_memory.py --write
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, deptry, import-linter, snakefmt, snakemake --lint

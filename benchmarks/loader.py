@@ -3,8 +3,10 @@
 Renders an epoch of MoS2 flakes as production does, 352 px and three images per series, and reads it
 in turns, from a warm cache: byte after byte, as fast as the system copies; the two variables that
 training needs sample after sample through netCDF4; and through `exitwave.networks.loader`,
-shuffled, alone and in `fit` of Keras with a network whose step costs next to nothing. Wall time, so
-take an idle machine; medians over the turns. Each backend has a process of its own.
+shuffled, alone and in `fit` of Keras with a network whose step costs next to nothing; and before
+steps that sleep as long as a GPU's step takes, how long those wait for their batch. Wall time, so
+take an idle machine; medians over the turns. Each backend has a process of its own, and keeps freed
+memory as `exitwave train` does.
 
     python benchmarks/loader.py                  # prints Markdown, about two minutes
     python benchmarks/loader.py --write          # and puts it into docs/benchmarks.md
@@ -24,13 +26,19 @@ import numpy as np
 from page import PAGE, ROOT, machine, spread, write_section
 
 from exitwave.config import Network, parse_config
+from exitwave.networks import backend
 from exitwave.stages.catalog import build_catalog
 from exitwave.stages.render import render_epoch
 from exitwave.stages.simulate import simulate_exit_waves
+from exitwave.tasks.memory import keep_freed_memory
 from exitwave.workflow import specs
 
 BACKENDS = ("tensorflow", "jax")
 THREADS = (1, 2, 4)
+# What one H200 took for a series of three images of 352 px in bfloat16 [s].
+STEP = 1.4e-3
+# Of a training; what is read ahead beyond one counts in the next.
+EPOCHS = 4
 WAYS = (
     "bytes",
     "netcdf",
@@ -39,6 +47,9 @@ WAYS = (
     "loader",
     "augmented",
 )
+
+
+WAITING = tuple(f"waiting_{number}" for number in THREADS)
 
 
 def make_epoch(folder: Path, samples: int, images: int = 3, size_px: int = 352) -> Path:
@@ -83,11 +94,14 @@ def read_netcdf(path: Path) -> None:
 
 
 def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
-    """Seconds of each way, in turns; in this process's backend."""
+    """Seconds of each way and shares of waiting, in turns; in this process's backend."""
+    keep_freed_memory()
     import keras
 
+    from exitwave.networks.devices import Devices
     from exitwave.networks.epoch_reader import EpochFiles
     from exitwave.networks.loader import SeriesBatches, TrainingOrder
+    from exitwave.networks.symmetries import turn_in_step
 
     size = Network(dataset="flakes").images
     with EpochFiles([path]) as files:
@@ -103,15 +117,33 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
         def loss(target, predicted):
             return keras.ops.mean((target[:, :1, :1] - predicted) ** 2)
 
-        network.compile(optimizer="sgd", loss=loss, jit_compile=False)
-        batches = {}
+        networks, batches = {}, {}
         for way, augment in (("loader", False), ("augmented", True)):
             settings = Network(dataset="flakes", augment=augment)
             batches[way] = SeriesBatches(files, TrainingOrder(files, settings, 1), settings)
+            networks[way] = keras.models.clone_model(network)
+            networks[way].compile(
+                optimizer="sgd", loss=loss, jit_compile=backend.compiles_steps(False)
+            )
+            if augment:
+                turn_in_step(networks[way])
 
-        def train(way: str, turn: int) -> None:
-            batches[way].start_epoch(turn)
-            network.fit(batches[way], shuffle=False, verbose=0)
+        def train(way: str, turn: int) -> float:
+            """Some epochs of a training; returns the time of one after the first [s]."""
+            started: list[float] = []
+
+            def begin(epoch: int, logs: object) -> None:  # noqa: ARG001
+                batches[way].start_epoch(EPOCHS * turn + epoch)
+                started.append(time.perf_counter())
+
+            networks[way].fit(
+                Devices().feed(batches[way]),
+                epochs=EPOCHS,
+                shuffle=False,
+                verbose=0,
+                callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=begin)],
+            )
+            return (time.perf_counter() - started[1]) / (EPOCHS - 1)
 
         settings = Network(dataset="flakes")
         threads = {
@@ -119,10 +151,27 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
             for number in THREADS
         }
 
-        def read_batches(turn: int, number: int) -> None:
-            threads[number].start_epoch(turn)
-            for index in range(len(threads[number])):
-                threads[number][index]
+        def read_batches(turn: int, number: int) -> float:
+            """Epochs one after the other; returns the time of one after the first [s]."""
+            for epoch in range(EPOCHS):
+                if epoch == 1:
+                    start = time.perf_counter()
+                threads[number].start_epoch(EPOCHS * turn + epoch)
+                for index in range(len(threads[number])):
+                    threads[number][index]
+            return (time.perf_counter() - start) / (EPOCHS - 1)
+
+        def step_after(turn: int, number: int) -> float:
+            """Steps that leave the processor alone; returns the share of time that they wait."""
+            paced, waited = threads[number], 0.0
+            for epoch in range(EPOCHS):
+                if epoch == 1:
+                    start = time.perf_counter()
+                paced.start_epoch(EPOCHS * turn + epoch)
+                for index in range(len(paced)):
+                    time.sleep(STEP * len(paced[index][0]))
+                waited += paced.seconds_waited if epoch else 0.0
+            return waited / (time.perf_counter() - start)
 
         def read_first(turn: int) -> None:
             with EpochFiles([path]) as anew:
@@ -142,13 +191,17 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
             "loader": lambda turn: train("loader", turn),
             "augmented": lambda turn: train("augmented", turn),
         }
-        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+        seconds: dict[str, list[float]] = {way: [] for way in (*WAYS, *WAITING)}
         for turn in range(turns + 1):
             for way, function in ways.items():
                 start = time.perf_counter()
-                function(turn)
+                own = function(turn)
                 if turn:  # in the first, the step is compiled
-                    seconds[way].append(time.perf_counter() - start)
+                    seconds[way].append(own or time.perf_counter() - start)
+            for number, way in zip(THREADS, WAITING, strict=True):
+                share = step_after(turn, number)
+                if turn:
+                    seconds[way].append(share)
     return seconds
 
 
@@ -164,7 +217,7 @@ def report(measured: dict[str, dict[str, list[float]]], samples: int, size: int)
             for number in THREADS
         },
         "loader": "the same in `fit`, whose empty step shares the two cores",
-        "augmented": "the same in `fit`, turned and flipped (`augment: true`)",
+        "augmented": "the same in `fit`, turned and flipped in the step (`augment: true`)",
     }
     lines = [
         f"{samples} series of three images of 352 px with their wave, {size / samples / 1e6:.2f} MB"
@@ -176,14 +229,25 @@ def report(measured: dict[str, dict[str, list[float]]], samples: int, size: int)
         "| backend | way | ms per series | MB/s | speed relative to netCDF4's |",
         "|---|---|---|---|---|",
     ]
-    for backend, seconds in measured.items():
+    for backend_name, seconds in measured.items():
         for way in WAYS:
             each = np.array(seconds[way]) / samples
             ratios = np.array(seconds["netcdf"]) / np.array(seconds[way])
             lines.append(
-                f"| {backend} | {labels[way]} | {spread(list(1e3 * each), '.2f')} "
+                f"| {backend_name} | {labels[way]} | {spread(list(1e3 * each), '.2f')} "
                 f"| {size / samples / 1e6 / np.median(each):.0f} | {spread(list(ratios), '.2f')} |"
             )
+    lines += [
+        "",
+        f"Steps that sleep {1e3 * STEP:.1f} ms per series, as long as one H200 computed, wait for "
+        "their batches this share of the time:",
+        "",
+        "| backend | 1 thread | 2 threads | 4 threads |",
+        "|---|---|---|---|",
+    ]
+    for backend_name, seconds in measured.items():
+        shares = [spread([100 * share for share in seconds[way]], ".1f") for way in WAITING]
+        lines.append(f"| {backend_name} | {' | '.join(f'{share} %' for share in shares)} |")
     return "\n".join(lines)
 
 
@@ -200,17 +264,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = make_epoch(Path(folder), arguments.samples)
         measured = {}
-        for backend in BACKENDS:
-            print(backend, file=sys.stderr, flush=True)
+        for backend_name in BACKENDS:
+            print(backend_name, file=sys.stderr, flush=True)
             command = [sys.executable, __file__, "--measure", path, "--turns", str(arguments.turns)]
             done = subprocess.run(
                 [str(part) for part in command],
-                env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                env=os.environ | {"KERAS_BACKEND": backend_name, "TF_CPP_MIN_LOG_LEVEL": "3"},
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
             )
-            measured[backend] = json.loads(done.stdout.splitlines()[-1])
+            measured[backend_name] = json.loads(done.stdout.splitlines()[-1])
         text = report(measured, arguments.samples, path.stat().st_size)
     print(text)
     if arguments.write:

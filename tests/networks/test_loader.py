@@ -69,6 +69,33 @@ def test_the_number_of_readers_does_not_show(files, readers):
             assert np.array_equal(given, wanted)
 
 
+def test_the_next_epoch_begins_without_waiting(files):
+    configured = settings(augment=True)
+    batches = SeriesBatches(files, TrainingOrder(files, configured, 1), configured, readers=2)
+    # Its samples are drawn in a thread as well.
+    batches._draws[1].result()
+    for index in range(len(batches)):
+        batches[index]
+    expected = all_batches(files, configured, epoch=1)
+    made = dict(batches._ahead)
+    batches.start_epoch(1)
+    assert made.keys() == {(1, 0), (1, 1)}
+    for (_, index), batch in made.items():
+        for mine, wanted in zip(batch.result(), expected[index], strict=True):
+            assert np.array_equal(mine, wanted)
+    assert batches[0] is made[1, 0].result()
+
+
+def test_any_epoch_may_follow(files):
+    configured = settings(augment=True)
+    batches = SeriesBatches(files, TrainingOrder(files, configured, 1), configured)
+    for epoch in (0, 1, 5, 2, 2):
+        batches.start_epoch(epoch)
+        given = [batches[index] for index in range(len(batches))]
+        for mine, wanted in zip(given, all_batches(files, configured, epoch), strict=True):
+            assert all(np.array_equal(*pair) for pair in zip(mine, wanted, strict=True))
+
+
 def test_batches_hold_normalised_series_and_shifted_waves(files):
     batches = SeriesBatches(files, FileOrder(files), settings())
     images, targets = batches[1]

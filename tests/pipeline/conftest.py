@@ -11,5 +11,5 @@ def demo(tmp_path_factory):
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     factory = Factory(tmp_path_factory.mktemp("demo"), config)
     # Minutes alone; two or three times as long where other tests keep the cores busy.
-    factory.said = factory.must_run(timeout=1700)
+    factory.said = factory.must_run(timeout=2900)
     return factory

@@ -12,7 +12,7 @@ from rocrate.rocrate import ROCrate
 import exitwave as package
 from exitwave.files.reader import StoreReader
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(3000)
 
 
 @pytest.fixture(scope="module")

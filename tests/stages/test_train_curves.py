@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
 from epoch_files import write_epoch
 from tiny_training import SETTINGS, training_data, training_spec
@@ -19,7 +17,7 @@ from tiny_training import SETTINGS, training_data, training_spec
 from exitwave.config import Network, NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.networks import checkpoints as checkpoints_module
-from exitwave.networks.checkpoints import Checkpoints, EpochRecord, best_record, is_finite
+from exitwave.networks.checkpoints import EpochRecord, is_finite
 from exitwave.networks.curves import diverged, validated_epochs, validation_text
 from exitwave.networks.epoch_reader import EpochFiles
 from exitwave.networks.loader import Draw, FileOrder, curve_order
@@ -222,48 +220,8 @@ def test_a_curve_of_fewer_samples(data, tmp_path, trained):
 # Checkpoints
 
 
-def small_model() -> keras.Model:
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(optimizer="adam", loss="mse")
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
 def saved_epochs(folder: Path) -> int:
     return len(json.loads((folder / "state.json").read_text())["records"])
-
-
-@pytest.mark.parametrize(("share", "longest", "saved"), [(1e9, 60, 1), (0, 60, 2), (1e9, 0, 2)])
-def test_a_save_waits_until_it_is_cheap_but_not_too_long(
-    share, longest, saved, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(checkpoints_module, "SAVING_SHARE", share)
-    monkeypatch.setattr(checkpoints_module, "LONGEST_SECONDS", longest)
-    folder, model = Checkpoints(tmp_path, {"spec": "a"}), small_model()
-    records = [EpochRecord(epoch, 1.0, 1.0, 0.1, 1.0) for epoch in (1, 2, 3)]
-    folder.update(model, records[:1], last=False)
-    folder.update(model, records[:2], last=False)
-    assert saved_epochs(tmp_path) == saved
-    folder.update(model, records, last=True)
-    assert saved_epochs(tmp_path) == 3
-
-
-def test_the_best_network_waits_for_the_next_save(tmp_path, monkeypatch):
-    save_first_and_last(monkeypatch)
-    folder, model, records, weights = Checkpoints(tmp_path, {"spec": "a"}), small_model(), [], {}
-    for epoch, loss in enumerate([None, 3.0, 1.0, None, 1.0, 2.0], start=1):
-        model.set_weights([np.full(w.shape, epoch, w.dtype) for w in model.get_weights()])
-        weights[epoch] = model.get_weights()
-        records.append(EpochRecord(epoch, 1.0, loss, 0.1, 1.0))
-        folder.update(model, records, last=epoch == 6)
-        assert saved_epochs(tmp_path) == (6 if epoch == 6 else 1)
-        names = {path.name for path in tmp_path.iterdir()}
-        assert epoch == 6 or names == {"state.json", "last_0001.keras"}
-    assert best_record(records[:1]) is None
-    assert names == {"state.json", "last_0006.keras", "best_0003.keras"}
-    for name, epoch in (("best_0003.keras", 3), ("last_0006.keras", 6)):
-        found = keras.saving.load_model(tmp_path / name).get_weights()
-        assert all(np.array_equal(*pair) for pair in zip(found, weights[epoch], strict=True))
 
 
 def test_epochs_that_were_not_saved_are_trained_again(data, tmp_path, trained, monkeypatch):

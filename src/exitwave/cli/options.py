@@ -56,11 +56,9 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_gpu(parser: argparse.ArgumentParser) -> None:
+def add_gpu(parser: argparse.ArgumentParser, use: str = "1: compute on a GPU") -> None:
     """Add ``--gpu``, a number since Snakemake's resources are numbers."""
-    parser.add_argument(
-        "--gpu", type=int, default=0, help="1: compute on a GPU, and fail if there is none"
-    )
+    parser.add_argument("--gpu", type=int, default=0, help=f"{use}, and fail if there is none")
 
 
 def device(options: argparse.Namespace) -> Literal["cpu", "gpu"]:

@@ -29,7 +29,8 @@ def backend_name() -> str:
     return str(keras.backend.backend())
 
 
-def _gpus() -> list[Any]:
+def gpus() -> list[Any]:
+    """Return the backend's own objects of the GPUs that it sees."""
     if backend_name() == "tensorflow":
         import tensorflow as tf
 
@@ -41,9 +42,24 @@ def _gpus() -> list[Any]:
     return []
 
 
+def device_names(kind: str) -> list[str]:
+    """Return how the backend calls its devices of a kind, ``gpu`` or ``cpu``."""
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
+
+        return [device.name for device in tf.config.list_logical_devices(kind.upper())]
+    import jax
+
+    try:
+        return [f"{device.platform}:{device.id}" for device in jax.devices(kind)]
+    except RuntimeError:
+        # So it says that it has none.
+        return []
+
+
 def require_gpu() -> None:
     """Raise `ExitwaveError` where the backend sees no GPU."""
-    if not _gpus():
+    if not gpus():
         raise ExitwaveError(
             f"A GPU is required, but {backend_name()} sees none on {platform.node()}; run where "
             "there is one, install the backend's GPU packages (tensorflow[and-cuda] or "
@@ -53,14 +69,14 @@ def require_gpu() -> None:
 
 def device_name() -> str:
     """Return the name of the GPU, or of the processor where there is none."""
-    gpus = _gpus()
-    if not gpus:
+    found = gpus()
+    if not found:
         return processor_name()
     if backend_name() == "tensorflow":
         import tensorflow as tf
 
-        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
-    return str(gpus[0].device_kind)
+        return str(tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU"))
+    return str(found[0].device_kind)
 
 
 def processor_name() -> str:
@@ -82,7 +98,7 @@ def make_deterministic(seed: int) -> None:
     import keras
 
     keras.utils.set_random_seed(seed)
-    if backend_name() == "tensorflow" and not _gpus():
+    if backend_name() == "tensorflow" and not gpus():
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
@@ -96,7 +112,14 @@ def compiles_steps(jit_compile: bool) -> bool:
     """
     if backend_name() == "jax":
         return True
-    return jit_compile and bool(_gpus())
+    return jit_compile and bool(gpus())
+
+
+def as_float(variable: Any) -> float:
+    """Return the value of a variable or tensor that is one number, on whatever devices it lies."""
+    from keras import ops
+
+    return float(ops.convert_to_numpy(variable))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -113,11 +136,11 @@ def peak_memory_bytes() -> int:
 
 def peak_gpu_memory_bytes() -> int | None:
     """Return the most memory [byte] held on the GPU, or None without one."""
-    gpus = _gpus()
-    if not gpus:
+    found = gpus()
+    if not found:
         return None
     if backend_name() == "tensorflow":
         import tensorflow as tf
 
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-    return int((gpus[0].memory_stats() or {}).get("peak_bytes_in_use", 0))
+    return int((found[0].memory_stats() or {}).get("peak_bytes_in_use", 0))

@@ -1,12 +1,19 @@
 """Checkpoints of a training, from which it goes on exactly where it was killed.
 
-The folder holds the network after the last epoch with the state of its optimizer, the network of
-the epoch with the least validation loss, and ``state.json``, which names both and repeats the
-history. Only the renaming of ``state.json`` makes a checkpoint valid, and the files that it names
-are never written again, so a kill at any moment leaves one complete checkpoint: this one or the
-one before.
+The folder holds
 
-To save takes time, so after some epochs nothing is saved; those are trained again after a kill. See
+| file | content |
+|---|---|
+| ``last_0007.npz`` | all variables of the network and of its optimizer, after epoch 7 |
+| ``best_0003.npz`` | the network's weights after the epoch with the least validation loss |
+| ``best_0003.keras`` | the same as a network, once the training is finished |
+| ``state.json`` | the names of those two, and the history |
+
+Only the renaming of ``state.json`` makes a checkpoint valid, and the files that it names are never
+written again, so a kill at any moment leaves one complete checkpoint: this one or the one before.
+
+The training goes on while a thread writes; it waits only while the variables are copied. Even that
+takes time, so after some epochs nothing is saved; those are trained again after a kill. See
 `Checkpoints.update`.
 """
 
@@ -16,13 +23,14 @@ import contextlib
 import json
 import logging
 import math
-import shutil
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.files.atomic import replacing, write_text
@@ -33,9 +41,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SAVING_SHARE = 100
-"""Saving takes about one part in so many of the time, or less."""
+"""A training waits for saving about one part in so many of its time, or less."""
 LONGEST_SECONDS = 60.0
 """An epoch that ends so long after the last checkpoint is saved whatever that takes [s]."""
+
+_Arrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -59,14 +69,6 @@ def best_record(records: Sequence[EpochRecord]) -> EpochRecord | None:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A training after some epochs."""
-
-    model: keras.Model
-    records: tuple[EpochRecord, ...]
-
-
-@dataclass(frozen=True)
 class CheckpointState:
     """What ``state.json`` says of a training to those who only look on."""
 
@@ -79,15 +81,7 @@ class _Best:
     """The weights of the best epoch, while they are not yet on the disk."""
 
     epoch: int
-    weights: list[NDArray[Any]]
-
-    def network(self, model: keras.Model) -> keras.Model:
-        """Return a network like a model, with these weights and without an optimizer."""
-        import keras
-
-        network = keras.models.clone_model(model)
-        network.set_weights(self.weights)
-        return network
+    weights: _Arrays
 
 
 class Checkpoints:
@@ -106,16 +100,23 @@ class Checkpoints:
         self.folder = folder
         self._identity = dict(identity)
         self._state = folder / "state.json"
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
         self._saved_at = -math.inf
         self._seconds_to_save = 0.0
         self._best: _Best | None = None
 
-    def load(self) -> Checkpoint | None:
-        """Return the last checkpoint, or None where there is none that can be used."""
-        if not self._state.exists():
-            return None
-        import keras
+    def load(self, model: keras.Model) -> tuple[EpochRecord, ...]:
+        """Bring a compiled network to where the last checkpoint has it, and return the history.
 
+        Returns
+        -------
+        tuple of EpochRecord
+            Empty, and the network as it was, where there is no checkpoint that can be used.
+        """
+        if not self._state.exists():
+            return ()
+        model.optimizer.build(model.trainable_variables)
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             changed = [key for key, value in self._identity.items() if state[key] != value]
@@ -125,22 +126,32 @@ class Checkpoints:
                     self.folder,
                     " and ".join(changed),
                 )
-                return None
+                return ()
             records = tuple(EpochRecord(**record) for record in state["records"])
-            model = keras.saving.load_model(self.folder / state["last"])
+            last = _read(self.folder / state["last"])
+            variables = _variables(model)
+            if [array.shape for array in last] != [tuple(each.shape) for each in variables]:
+                raise ValueError("its variables are not this network's")
+            best = best_record(records)
+            if best is not None and state["best"].endswith(".keras"):
+                weights = _read(self.folder / state["best"])[: len(model.weights)]
+                self._best = _Best(best.epoch, weights)
         # Zip, HDF5, JSON and Keras each fail in their own way on a damaged file.
         except Exception as error:
             logger.warning(
                 "The checkpoint in %s cannot be read (%s) and is ignored.", self.folder, error
             )
-            return None
-        return Checkpoint(model, records)
+            return ()
+        for variable, array in zip(variables, last, strict=True):
+            variable.assign(array)
+        return records
 
     def update(self, model: keras.Model, records: Sequence[EpochRecord], last: bool) -> None:
         """Take note of an epoch that has just ended, and save it unless it is too soon.
 
-        That is so until `SAVING_SHARE` times as long has gone by as the last save took, at most
-        `LONGEST_SECONDS`. If the epoch is the best so far, its weights wait for the next save.
+        That is so until `SAVING_SHARE` times as long has gone by as the training waited for the
+        last save, at most `LONGEST_SECONDS`. If the epoch is the best so far, its weights wait for
+        the next save.
 
         Parameters
         ----------
@@ -149,53 +160,118 @@ class Checkpoints:
         records : sequence of EpochRecord
             All epochs until then.
         last : bool
-            Whether it is the last epoch, which is always saved.
+            Whether it is the last epoch, which is always saved, and the best one as a network.
 
         Raises
         ------
         ExitwaveError
-            See `save`.
+            Where this checkpoint, or the one before it, cannot be written; what was saved before
+            is untouched.
         """
         wanted = min(SAVING_SHARE * self._seconds_to_save, LONGEST_SECONDS)
-        if last or time.monotonic() - self._saved_at >= wanted:
-            self.save(model, records)
+        if last:
+            self._finish(model, records)
+        elif time.monotonic() - self._saved_at >= wanted:
+            self._begin(model, records)
         elif best_record(records) is records[-1]:
-            self._best = _Best(records[-1].epoch, model.get_weights())
+            self._best = _Best(records[-1].epoch, _copied(model.weights))
 
     def save(self, model: keras.Model, records: Sequence[EpochRecord]) -> None:
-        """Save the network after the last of the epochs.
+        """Save the network after the last of the epochs, and wait until it is written.
 
         Raises
         ------
         ExitwaveError
-            Where it cannot be written; the checkpoint before it is untouched.
+            See `update`.
         """
+        self._begin(model, records)
+        self.wait()
+
+    def _begin(self, model: keras.Model, records: Sequence[EpochRecord]) -> None:
         begun = time.monotonic()
-        last, best = records[-1], best_record(records)
-        names = {"last": f"last_{last.epoch:04d}.keras"}
-        with replacing(self.folder / names["last"]) as temporary:
-            model.save(temporary)
-        if best is not None:
-            names["best"] = f"best_{best.epoch:04d}.keras"
-        if best is last:
-            with replacing(self.folder / names["best"]) as temporary:
-                shutil.copyfile(self.folder / names["last"], temporary)
-        elif best is not None and self._best is not None and self._best.epoch == best.epoch:
-            with replacing(self.folder / names["best"]) as temporary:
-                self._best.network(model).save(temporary)
+        self.wait()
+        arrays = _copied(_variables(model))
+        best = best_record(records)
+        if best is records[-1]:
+            self._best = _Best(best.epoch, arrays[: len(model.weights)])
+        self._writing = self._thread.submit(self._write, arrays, self._best, tuple(records))
         # Any other best one was saved before.
         self._best = None
-        state = {**self._identity, **names, "records": [asdict(record) for record in records]}
-        write_text(self._state, json.dumps(state, indent=1))
-        self._remove_all_but({self._state.name, *names.values()})
         self._saved_at = time.monotonic()
         self._seconds_to_save = self._saved_at - begun
 
-    def _remove_all_but(self, names: set[str]) -> None:
+    def wait(self) -> None:
+        """Wait until what was begun is written.
+
+        Raises
+        ------
+        ExitwaveError
+            See `update`.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, arrays: _Arrays, best: _Best | None, records: tuple[EpochRecord, ...]) -> None:
+        names = {"last": f"last_{records[-1].epoch:04d}.npz"}
+        _save(self.folder / names["last"], arrays)
+        if (record := best_record(records)) is not None:
+            names["best"] = f"best_{record.epoch:04d}.npz"
+            if best is not None:
+                _save(self.folder / names["best"], best.weights)
+        self._make_valid(names, records)
+
+    def _make_valid(self, names: Mapping[str, str], records: Sequence[EpochRecord]) -> None:
+        state = {**self._identity, **names, "records": [asdict(record) for record in records]}
+        write_text(self._state, json.dumps(state, indent=1))
         for path in self.folder.iterdir():
-            if path.name not in names:
+            if path.name not in {self._state.name, *names.values()}:
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+    def _finish(self, model: keras.Model, records: Sequence[EpochRecord]) -> None:
+        """Save the last epoch, and the best one as a network of its own."""
+        import keras
+
+        self.save(model, records)
+        names = {"last": f"last_{records[-1].epoch:04d}.npz"}
+        if (record := best_record(records)) is not None:
+            names["best"] = f"best_{record.epoch:04d}.keras"
+            network = keras.models.clone_model(model)
+            network.set_weights(_read(self.folder / f"best_{record.epoch:04d}.npz"))
+            with replacing(self.folder / names["best"]) as temporary:
+                network.save(temporary)
+        self._make_valid(names, records)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Return the variables that a checkpoint keeps: the network's, then its optimizer's."""
+    return [*model.weights, *(model.optimizer.variables if model.optimizer else ())]
+
+
+def _copied(variables: Sequence[Any]) -> _Arrays:
+    from keras import ops
+
+    # On a processor JAX would only lend its memory, which the next step writes to.
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _save(path: Path, arrays: _Arrays) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, *arrays)
+
+
+def _read(path: Path) -> _Arrays:
+    """Return the arrays of a file, or the variables of a network that Keras saved."""
+    if path.suffix == ".keras":
+        # So version 0.1 kept its checkpoints.
+        import keras
+
+        model = keras.saving.load_model(path)
+        return _copied(_variables(model))
+    # NumPy leaves a damaged file open that it opened itself.
+    with path.open("rb") as raw, np.load(raw) as file:
+        return [file[f"arr_{number}"] for number in range(len(file.files))]
 
 
 def is_finite(record: EpochRecord) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -177,9 +177,9 @@ def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
 class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of normalised series and targets for ``fit``, which must not shuffle them.
 
-    Every sample of an epoch is used; the last batch may be short. A thread makes the next batches
-    while the network computes, whatever the backend. Where reading fails, the reason stands in
-    ``failure``, since backends wrap the exception in one of their own.
+    Every sample of an epoch is used; the last batch may be short. Threads make the next batches
+    while the network computes, those of the next epoch as well, whatever the backend. Where reading
+    fails, the reason stands in ``failure``, since backends wrap the exception in one of their own.
 
     Parameters
     ----------
@@ -191,6 +191,8 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         ``batch_size`` and ``normalization``.
     readers : int
         Threads that make batches.
+    place : callable
+        Brings a batch to where the step takes it from, see `exitwave.networks.devices`.
 
     Attributes
     ----------
@@ -204,6 +206,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         order: Order,
         settings: NetworkSettings,
         readers: int = _READERS,
+        place: Callable[[Batch], Batch] = lambda batch: batch,
     ) -> None:
         super().__init__(workers=1)
         self.failure: ExitwaveError | None = None
@@ -211,27 +214,49 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._reader = ThreadPoolExecutor(readers, thread_name_prefix="batches")
         # As many are in the making while one waits for the step.
         self._most_ahead = readers
-        self._ahead: dict[int, Future[Batch]] = {}
+        # By epoch and index.
+        self._ahead: dict[tuple[int, int], Future[Batch]] = {}
         self._files = files
         self._order = order
         self._settings = settings
+        self._place = place
+        # The next epoch's are drawn meanwhile.
+        self._draws: dict[int, Future[list[Draw]]] = {}
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Go to an epoch; the first is 0."""
-        for batch in self._ahead.values():
-            batch.cancel()
-        self._ahead = {}
-        self._draws = self._order.epoch(epoch)
+        self._epoch = epoch
+        wanted = (epoch, epoch + 1)
+        for each in wanted:
+            if each not in self._draws:
+                self._draws[each] = self._reader.submit(self._order.epoch, each)
+        # The first batches of the epoch may be in the making already.
+        for place in [place for place in self._ahead if place[0] not in wanted]:
+            self._ahead.pop(place).cancel()
+        self._draws = {each: self._draws[each] for each in wanted}
         self.seconds_waited = 0.0
 
     @property
     def samples(self) -> int:
         """Number of samples in the present epoch."""
-        return len(self._draws)
+        return len(self._draws[self._epoch].result())
+
+    @property
+    def sample_signature(self) -> list[tuple[tuple[int, ...], type[np.generic]]]:
+        """Shape and type of what a batch holds of each sample, array by array."""
+        size = self._files.size_px
+        of_each: list[tuple[tuple[int, ...], type[np.generic]]] = [
+            ((*size, self._files.images), np.float32),
+            ((*size, OUTPUT_CHANNELS), np.float32),
+        ]
+        return [*of_each, ((1, 1), np.int32)] if self._order.turns else of_each
 
     def __len__(self) -> int:
-        return -(-self.samples // self._settings.batch_size)
+        return self._batches_of(self._epoch)
+
+    def _batches_of(self, epoch: int) -> int:
+        return -(-len(self._draws[epoch].result()) // self._settings.batch_size)
 
     def __getitem__(self, index: int) -> Batch:
         """Return a batch.
@@ -247,21 +272,30 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
             images and targets, see `exitwave.networks.symmetries.turn_in_step`.
         """
         start = time.perf_counter()
-        last = min(index + self._most_ahead, len(self) - 1)
-        for coming in range(index, last + 1):
-            if coming not in self._ahead:
-                self._ahead[coming] = self._reader.submit(self._batch, self._draws_of(coming))
+        for place in self._coming(index):
+            if place not in self._ahead:
+                self._ahead[place] = self._reader.submit(self._batch, self._draws_of(*place))
         try:
-            return self._ahead.pop(index).result()
+            return self._ahead.pop((self._epoch, index)).result()
         except ExitwaveError as error:
             self.failure = error
             raise
         finally:
             self.seconds_waited += time.perf_counter() - start
 
-    def _draws_of(self, index: int) -> list[Draw]:
+    def _coming(self, index: int) -> list[tuple[int, int]]:
+        """Return epoch and index of a batch and of those to make ahead, beyond the epoch's end."""
+        batches, following = len(self), self._epoch + 1
+        beyond = self._batches_of(following) if self._draws[following].done() else 0
+        last = min(index + self._most_ahead, batches + beyond - 1)
+        return [
+            (self._epoch, coming) if coming < batches else (following, coming - batches)
+            for coming in range(index, last + 1)
+        ]
+
+    def _draws_of(self, epoch: int, index: int) -> list[Draw]:
         first = index * self._settings.batch_size
-        return self._draws[first : first + self._settings.batch_size]
+        return self._draws[epoch].result()[first : first + self._settings.batch_size]
 
     def _batch(self, draws: list[Draw]) -> Batch:
         images = _aligned((len(draws), *self._files.size_px, self._files.images))
@@ -270,9 +304,9 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
             self._take(draw, image, target)
         targets[..., 0] -= 1
         if not self._order.turns:
-            return images, targets
+            return self._place((images, targets))
         symmetries = np.array([draw.symmetry for draw in draws], np.int32)
-        return images, targets, symmetries[:, None, None]
+        return self._place((images, targets, symmetries[:, None, None]))
 
     def _take(self, draw: Draw, image: NDArray[np.float32], target: NDArray[np.float32]) -> None:
         """Read a sample into its place in a batch, which it need not leave any more."""

@@ -43,13 +43,13 @@ from exitwave.files.tables import write_table
 from exitwave.networks import backend
 from exitwave.networks.architectures import build_network
 from exitwave.networks.checkpoints import (
-    Checkpoint,
     Checkpoints,
     EpochRecord,
     best_record,
     is_finite,
 )
 from exitwave.networks.curves import diverged, validated_epochs, validation_text
+from exitwave.networks.devices import Devices, choose_devices
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.networks.optimizers import make_optimizer
 from exitwave.networks.symmetries import turn_in_step
@@ -87,7 +87,8 @@ def train_network(
     training: Sequence[Path],
     validation: Sequence[Path],
     output: Path,
-    require_gpu: bool = False,
+    gpus: int = 0,
+    device_kind: str = "gpu",
 ) -> None:
     """Train a network and write its folder.
 
@@ -101,13 +102,16 @@ def train_network(
         Epoch files; the validation loss is computed from their samples.
     output : Path
         Folder of the network. A training that was killed goes on from the checkpoint there.
-    require_gpu : bool
-        Fail at once where there is no GPU.
+    gpus : int
+        GPUs that share each batch; fail at once where there are fewer. With 0 the backend takes one
+        where it finds one.
+    device_kind : {'gpu', 'cpu'}
+        ``cpu`` takes virtual devices of a processor in place of GPUs.
 
     Raises
     ------
     ExitwaveError
-        Where the files do not fit the network, the GPU is missing, the loss is no longer a finite
+        Where the files do not fit the network, a GPU is missing, the loss is no longer a finite
         number, or the results cannot be written.
     """
     values = read_spec(spec, TrainSpec)
@@ -117,34 +121,34 @@ def train_network(
         files = [stack.enter_context(EpochFiles(paths)) for paths in (training, validation)]
         check_training_files(files[0], settings)
         check_network_fits(files[1], settings)
-        backend.prepare_environment(require_gpu)
-        if require_gpu:
-            backend.require_gpu()
+        backend.prepare_environment(require_gpu=gpus > 0)
+        devices = choose_devices(gpus, settings.batch_size, device_kind)
         job = Job(spec, settings, seed, files[0], files[1], Path(output))
-        _train(job)
+        _train(job, devices)
 
 
-def _train(job: Job) -> None:
+def _train(job: Job, devices: Devices) -> None:
     settings = job.settings
     # For what might draw beside us: all our own draws come from `exitwave.seeds`.
     backend.make_deterministic(int(generator(job.seed, "train", settings.replica).integers(2**31)))
     from exitwave.networks.loader import SeriesBatches, TrainingOrder, curve_order
 
     order = TrainingOrder(job.training, settings, job.seed)
-    training = SeriesBatches(job.training, order, settings)
+    training = SeriesBatches(job.training, order, settings, place=devices.place)
     curve = curve_order(job.validation, settings, job.seed)
-    validation = SeriesBatches(job.validation, curve, settings)
+    validation = SeriesBatches(job.validation, curve, settings, place=devices.place)
     digests = {
         name: [content_digest(content.path) for content in files.contents]
         for name, files in (("training data", job.training), ("validation data", job.validation))
     }
     checkpoints = Checkpoints(job.output / "checkpoints", {"spec": job.spec, **digests})
-    checkpoint = _start(job, checkpoints, steps=settings.epochs * len(training))
+    with devices.scope():
+        model, records = _start(job, checkpoints, steps=settings.epochs * len(training))
     with closing(_new_event_file(job.output / "logs")) as events:
-        recorder = _Recorder(job, checkpoint, checkpoints, (training, validation), events)
+        recorder = _Recorder(job, model, records, checkpoints, (training, validation), events)
         if recorder.finished < settings.epochs:
-            _fit(checkpoint.model, training, validation, recorder, settings)
-    _write_results(job, checkpoint.model, recorder.records, (training, validation), digests)
+            _fit(model, devices, recorder, settings)
+    _write_results(job, model, devices, recorder, digests)
 
 
 def _new_event_file(folder: Path) -> EventsWriter:
@@ -164,43 +168,38 @@ def _new_event_file(folder: Path) -> EventsWriter:
         raise write_error(folder, error) from error
 
 
-def _start(job: Job, checkpoints: Checkpoints, steps: int) -> Checkpoint:
-    """Return the last checkpoint, or a new network, compiled for training."""
+def _start(
+    job: Job, checkpoints: Checkpoints, steps: int
+) -> tuple[keras.Model, tuple[EpochRecord, ...]]:
+    """Return the network, compiled for training, after the epochs of the last checkpoint."""
     settings = job.settings
-    checkpoint = checkpoints.load()
-    if checkpoint is None:
-        model = build_network(settings, settings.images, job.seed)
-        optimizer = make_optimizer(settings, steps)
-        checkpoint = Checkpoint(model, ())
-    else:
-        logger.info("Going on after epoch %d.", len(checkpoint.records))
-        optimizer = checkpoint.model.optimizer
-    checkpoint.model.compile(
-        optimizer=optimizer,
+    model = build_network(settings, settings.images, job.seed)
+    model.compile(
+        optimizer=make_optimizer(settings, steps),
         loss="mse",
         # The loss of the last layer's scaled output. Without this weight the gradients shrink
         # with the target, and RMSprop and Adam stand still where they fall below its epsilon.
         loss_weights=settings.target_scale**2,
         jit_compile=backend.compiles_steps(settings.jit_compile),
     )
+    records = checkpoints.load(model)
+    if records:
+        logger.info("Going on after epoch %d.", len(records))
     if settings.augment:
-        turn_in_step(checkpoint.model)
-    return checkpoint
+        turn_in_step(model)
+    return model, records
 
 
 def _fit(
-    model: keras.Model,
-    training: SeriesBatches,
-    validation: SeriesBatches,
-    recorder: _Recorder,
-    settings: NetworkSettings,
+    model: keras.Model, devices: Devices, recorder: _Recorder, settings: NetworkSettings
 ) -> None:
     import keras
 
+    training, validation = recorder.batches
     try:
         model.fit(
-            training,
-            validation_data=validation,
+            devices.feed(training),
+            validation_data=devices.feed(validation),
             validation_freq=validated_epochs(settings.epochs, settings.validate_every),
             initial_epoch=recorder.finished,
             epochs=settings.epochs,
@@ -234,16 +233,17 @@ class _Recorder:
     def __init__(
         self,
         job: Job,
-        checkpoint: Checkpoint,
+        model: keras.Model,
+        records: Sequence[EpochRecord],
         checkpoints: Checkpoints,
         batches: tuple[SeriesBatches, SeriesBatches],
         events: EventsWriter,
     ) -> None:
-        self.records = list(checkpoint.records)
+        self.records = list(records)
         self._job = job
-        self._model = checkpoint.model
+        self._model = model
         self._checkpoints = checkpoints
-        self._training, self._validation = batches
+        self.batches = batches
         self._events = events
         self._in_epoch = False
         self._started_at = 0.0
@@ -261,9 +261,9 @@ class _Recorder:
     def begin_epoch(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
         """Set up the samples of an epoch, the first being 0."""
         self._in_epoch = True
-        self._training.start_epoch(epoch)
-        self._validation.start_epoch(epoch)
-        self._learning_rate = float(self._model.optimizer.learning_rate)
+        for batches in self.batches:
+            batches.start_epoch(epoch)
+        self._learning_rate = backend.as_float(self._model.optimizer.learning_rate)
         self._started_at = time.perf_counter()
 
     def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
@@ -276,9 +276,7 @@ class _Recorder:
             val_loss=None if val_loss is None else float(val_loss) / weight,
             learning_rate=self._learning_rate,
             seconds=round(time.perf_counter() - self._started_at, 3),
-            seconds_waiting=round(
-                self._training.seconds_waited + self._validation.seconds_waited, 3
-            ),
+            seconds_waiting=round(sum(batches.seconds_waited for batches in self.batches), 3),
         )
         if not is_finite(record):
             raise diverged(record, self._job.output.name, self._job.settings.learning_rate)
@@ -318,7 +316,7 @@ class _Recorder:
         """Say how far the training is, to people and to programs."""
         epochs = self._job.settings.epochs
         per_epoch = statistics.median(record.seconds for record in self.records[-5:])
-        rate = self._training.samples / max(record.seconds, 1e-3)
+        rate = self.batches[0].samples / max(record.seconds, 1e-3)
         current().train(
             TrainedEpochs(record.epoch, epochs, record.loss, record.val_loss, per_epoch), rate
         )
@@ -338,10 +336,11 @@ class _Recorder:
 def _write_results(
     job: Job,
     model: keras.Model,
-    records: Sequence[EpochRecord],
-    batches: tuple[SeriesBatches, SeriesBatches],
+    devices: Devices,
+    recorder: _Recorder,
     digests: Mapping[str, list[str]],
 ) -> None:
+    records = recorder.records
     # A network that was never compiled is saved without the state of an optimizer.
     network = build_network(job.settings, job.settings.images, job.seed)
     network.set_weights(model.get_weights())
@@ -362,7 +361,7 @@ def _write_results(
         ),
     )
     seconds = [record.seconds for record in records]
-    samples, curve_samples = (side.samples for side in batches)
+    samples, curve_samples = (side.samples for side in recorder.batches)
     best = best_record(records)
     # Keras' validation_freq has the last epoch.
     assert best is not None
@@ -387,7 +386,7 @@ def _write_results(
         peak_memory_bytes=backend.peak_memory_bytes(),
         peak_gpu_memory_bytes=backend.peak_gpu_memory_bytes(),
         backend=backend.backend_name(),
-        device=backend.device_name(),
+        device=devices.name,
         training_data=tuple(digests["training data"]),
         validation_data=tuple(digests["validation data"]),
     )

@@ -20,10 +20,10 @@ ENVIRONMENT = {
 def keep_freed_memory() -> None:
     """Let this process keep what it frees, in one heap, where the C library is glibc.
 
-    A network's step asks for the same large arrays again and again. glibc gives each of them back
-    to the system, which clears every page before it lends it again: on a virtual machine that took
-    longer than the computation (`benchmarks/kept_memory.py`). Results do not depend on it, nor
-    does the peak of a process with one step that repeats.
+    Waves and a network's steps ask for the same large arrays again and again. glibc gives many of
+    them back to the system, which clears every page before it lends it again: in some trainings on
+    a virtual machine that took as long as the computation, in others nothing, as threads and sizes
+    fell (docs/benchmarks.md, "Kept memory"). Results do not depend on it.
 
     It has to run before the first thread begins, since threads keep the heaps that they have.
     Nothing happens where the user's environment sets limits of glibc's own.

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validation", type=Path, nargs="+", required=True, metavar="EPOCH", help="to judge by"
     )
     add_output(parser, "folder of the network")
-    add_gpu(parser)
+    add_gpu(parser, "so many GPUs share each batch")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -32,5 +32,5 @@ def run(options: argparse.Namespace) -> None:
         options.training,
         options.validation,
         options.output,
-        require_gpu=bool(options.gpu),
+        gpus=options.gpu,
     )
