@@ -350,7 +350,9 @@ def report(found: dict[str, Any], options: argparse.Namespace) -> str:
         )
     row(
         f"from the system's cache to the step, {', '.join(map(str, THREADS))} threads",
-        lambda: ", ".join(f"{ms:.2f}" for ms in batches["milliseconds"].values()) + " ms per series",
+        lambda: (
+            ", ".join(f"{each:.2f}" for each in batches["milliseconds"].values()) + " ms per series"
+        ),
         batches,
     )
     trained = found.get("train")
