@@ -12,6 +12,7 @@ made again, nor measured again.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -273,8 +274,11 @@ def train(folder: Path, config: Config, options: argparse.Namespace) -> dict[str
     try:
         process.wait(timeout=60 * options.minutes)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        # While a step is compiled, an interrupt may be lost.
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=30)
     if process.returncode not in (0, 130):
         raise SystemExit(f"The training failed with status {process.returncode}.")
     rows = np.genfromtxt(output / "history.csv", delimiter=",", names=True)
