@@ -13,6 +13,7 @@ made again, nor measured again.
 
 import argparse
 import contextlib
+import csv
 import json
 import os
 import signal
@@ -281,16 +282,19 @@ def train(folder: Path, config: Config, options: argparse.Namespace) -> dict[str
                 process.wait(timeout=30)
     if process.returncode not in (0, 130):
         raise SystemExit(f"The training failed with status {process.returncode}.")
-    rows = np.genfromtxt(output / "history.csv", delimiter=",", names=True)
-    rows = np.atleast_1d(rows)[1:]
-    result = {
-        "epochs": len(rows) + 1,
+    with (output / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    result: dict[str, Any] = {
+        "epochs": len(rows),
         "of": options.train_epochs,
         "seconds_last_call": time.perf_counter() - start,
-        "seconds_per_epoch": float(np.median(rows["seconds"])),
-        "series_per_second": options.samples / float(np.median(rows["seconds"])),
-        "waiting": float(rows["seconds_waiting"].sum() / rows["seconds"].sum()),
     }
+    # The first epoch compiles the step.
+    if seconds := [float(row["seconds"]) for row in rows[1:]]:
+        result["seconds_per_epoch"] = statistics.median(seconds)
+        result["series_per_second"] = options.samples / statistics.median(seconds)
+        waited = sum(float(row["seconds_waiting"]) for row in rows[1:])
+        result["waiting"] = waited / sum(seconds)
     if process.returncode == 0:
         evaluation = folder / "evaluations" / NAME
         spec = specs.evaluate_spec(config, NAME)
@@ -361,11 +365,16 @@ def report(found: dict[str, Any], options: argparse.Namespace) -> str:
     )
     trained = found.get("train")
     if trained:
+        rate = "too few to tell their speed"
+        if "waiting" in trained:
+            rate = (
+                f"{trained['seconds_per_epoch']:.2f} s each, validation every "
+                f"{NETWORK['validate_every']} epochs; {trained['series_per_second']:.0f} series/s, "
+                f"waiting for data {100 * trained['waiting']:.1f} % of the time"
+            )
         lines.append(
             f"| `exitwave train`, {options.precision} | {trained['epochs']} of {trained['of']} "
-            f"epochs, {trained['seconds_per_epoch']:.2f} s each, validation every "
-            f"{NETWORK['validate_every']} epochs; {trained['series_per_second']:.0f} series/s, "
-            f"waiting for data {100 * trained['waiting']:.1f} % of the time |"
+            f"epochs, {rate} |"
         )
         if "median_rmse" in trained:
             lines.append(f"| median RMSE of its wave | {trained['median_rmse']:.4f} |")

@@ -106,6 +106,27 @@ def test_the_best_network_waits_for_the_next_save(checkpoints, tmp_path):
     assert all((weights == 6).all() for weights in other.get_weights())
 
 
+@pytest.mark.parametrize("losses", [(1.0, 2.0), (2.0, 1.0)])
+def test_a_kill_at_the_end_loses_no_network(losses, checkpoints, tmp_path, monkeypatch):
+    model, records = small_model(1.0), [record(1, losses[0]), record(2, losses[1])]
+    checkpoints.update(model, records[:1], last=False)
+    fill(model, 2.0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(keras.models, "clone_model", interrupted)
+        checkpoints.update(model, records, last=True)
+    again = Checkpoints(tmp_path, {"spec": "a"})
+    assert again.load(small_model()) == tuple(records[:1])
+    again.update(model, records, last=True)
+    best = 1 + losses.index(1.0)
+    assert names(tmp_path) == {"state.json", "last_0002.npz", f"best_000{best}.keras"}
+    found = keras.saving.load_model(tmp_path / f"best_000{best}.keras").get_weights()
+    assert all((weights == best).all() for weights in found)
+
+
+def interrupted(model: keras.Model) -> keras.Model:
+    raise KeyboardInterrupt
+
+
 def test_what_is_being_written_does_not_change_with_the_network(checkpoints, tmp_path, monkeypatch):
     model = small_model(1.0)
     write = checkpoints_module._save

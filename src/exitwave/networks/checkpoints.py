@@ -233,14 +233,23 @@ class Checkpoints:
         """Save the last epoch, and the best one as a network of its own."""
         import keras
 
-        self.save(model, records)
+        self.wait()
+        arrays = _copied(_variables(model))
         names = {"last": f"last_{records[-1].epoch:04d}.npz"}
+        _save(self.folder / names["last"], arrays)
         if (record := best_record(records)) is not None:
+            if record is records[-1]:
+                weights = arrays[: len(model.weights)]
+            elif self._best is not None:
+                weights = self._best.weights
+            else:
+                weights = _read(self.folder / f"best_{record.epoch:04d}.npz")
             names["best"] = f"best_{record.epoch:04d}.keras"
             network = keras.models.clone_model(model)
-            network.set_weights(_read(self.folder / f"best_{record.epoch:04d}.npz"))
+            network.set_weights(weights)
             with replacing(self.folder / names["best"]) as temporary:
                 network.save(temporary)
+        # Only now: after a kill until here the last epoch is trained again, and the network saved.
         self._make_valid(names, records)
 
 

@@ -5,7 +5,7 @@ of all. The batch is as large as on one device, so the network is the same but f
 cannot be shared equally, such as a short last batch, JAX computes on each device in full; for
 TensorFlow it is repeated until it can be shared.
 
->>> devices = choose_devices(gpus=2)
+>>> devices = choose_devices(gpus=2, batch_size=8)
 >>> with devices.scope():
 ...     model = build_network(settings, images=3)
 >>> model.fit(devices.feed(SeriesBatches(files, order, settings, place=devices.place)))
@@ -39,7 +39,8 @@ class Devices:
     @property
     def name(self) -> str:
         """What the devices are, for people."""
-        return backend.device_name()
+        name = backend.device_name()
+        return name if self.count == 1 else f"{self.count} × {name}"
 
     def scope(self) -> Any:
         """Return the context in which a network and its optimizer are made or loaded."""
@@ -102,10 +103,6 @@ class _SharedByJax(Devices):
             devices=list(names), auto_shard_dataset=False
         )
 
-    @property
-    def name(self) -> str:
-        return f"{self.count} × {backend.device_name()}"
-
     def scope(self) -> Any:
         return self._distribution.scope()
 
@@ -128,10 +125,6 @@ class _SharedByTensorFlow(Devices):
 
         self.count = len(names)
         self._strategy = tf.distribute.MirroredStrategy(list(names))
-
-    @property
-    def name(self) -> str:
-        return f"{self.count} × {backend.device_name()}"
 
     def scope(self) -> Any:
         return self._strategy.scope()
