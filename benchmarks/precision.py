@@ -5,11 +5,10 @@ policies mixed_bfloat16 and mixed_float16 (with loss scaling), and in TF32, from
 weights, with the same samples in the same order, for several replicas. Each training is a process
 of its own, which leaves a small result; what a folder holds is not made again.
 
-On a processor the policies run as they are, but for the convolutions: the operands, which have the
-format of the policy, are multiplied and added up in float32 and the sum is rounded to the format,
-as the matrix units of GPUs do. TF32, which processors lack, is emulated by rounding all operands of
-the convolutions, forward and backward, to 10 bits of mantissa. With --gpu the device's own
-arithmetic is taken.
+On a processor Keras' policies run as they are: JAX multiplies bfloat16 and float16 and adds up in
+float32, as the matrix units of GPUs do, and rounds the result. TF32, which processors lack, is
+emulated: all operands of the convolutions, forward and backward, are rounded to 10 bits of
+mantissa. With --gpu the device computes as it does.
 
     python benchmarks/precision.py FOLDER --epochs 36      # prints Markdown, hours on two cores
     python benchmarks/precision.py FOLDER --epochs 36 --write     # and puts it into the page
@@ -24,7 +23,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from typing import Any
 import numpy as np
 import yaml
 from gpu import NAME, epochs_of, prepare
-from page import PAGE, ROOT, machine, write_section
+from page import PAGE, ROOT, machine, spread, write_section
 
 from exitwave.config import Config, parse_config
 from exitwave.files.atomic import write_text
@@ -101,44 +100,44 @@ def make_data(folder: Path, config: Config, cores: int) -> None:
 
 
 def set_arithmetic(precision: str, gpu: bool) -> None:
-    """Let JAX's convolutions compute as the matrix units of a GPU do in this precision."""
+    """Let JAX's float32 convolutions compute in TF32 where that is the precision, and else not."""
     import jax
 
     if gpu:
-        # Without it both backends take TF32 for float32.
+        # By itself JAX takes TF32 for float32 there.
         tf32 = "tensorfloat32" if precision == "TF32" else "highest"
         jax.config.update("jax_default_matmul_precision", tf32)
-        return
-    plain = jax.lax.conv_general_dilated
+    elif precision == "TF32":
+        jax.lax.conv_general_dilated = emulated_tf32(jax.lax.conv_general_dilated)
 
-    def operand(array: Any) -> Any:
-        array = array.astype("float32")
-        if precision != "TF32":
-            return array
+
+def emulated_tf32(convolution: Callable[..., Any]) -> Callable[..., Any]:
+    """A convolution whose operands are rounded to TF32, those of its gradients as well."""
+    import jax
+
+    def rounded(array: Any) -> Any:
         return jax.lax.reduce_precision(array, TF32_EXPONENT, TF32_MANTISSA)
 
-    def convolution(image: Any, kernel: Any, *words: Any, **options: Any) -> Any:
+    def emulated(image: Any, kernel: Any, *words: Any, **options: Any) -> Any:
         def linear(image: Any, kernel: Any) -> Any:
-            return plain(image, kernel, *words, **options)
+            return convolution(image, kernel, *words, **options)
 
         @jax.custom_vjp
-        def rounded(image: Any, kernel: Any) -> Any:
-            return linear(operand(image), operand(kernel)).astype(image.dtype)
+        def apply(image: Any, kernel: Any) -> Any:
+            return linear(rounded(image), rounded(kernel))
 
         def forward(image: Any, kernel: Any) -> tuple[Any, tuple[Any, Any]]:
-            return rounded(image, kernel), (image, kernel)
+            operands = rounded(image), rounded(kernel)
+            return linear(*operands), operands
 
         def backward(operands: tuple[Any, Any], cotangent: Any) -> tuple[Any, ...]:
-            _, transposed = jax.vjp(linear, *map(operand, operands))
-            gradients = transposed(operand(cotangent))
-            return tuple(
-                gradient.astype(of.dtype) for gradient, of in zip(gradients, operands, strict=True)
-            )
+            _, transposed = jax.vjp(linear, *operands)
+            return tuple(transposed(rounded(cotangent)))
 
-        rounded.defvjp(forward, backward)
-        return rounded(image, kernel)
+        apply.defvjp(forward, backward)
+        return apply(image, kernel)
 
-    jax.lax.conv_general_dilated = convolution
+    return emulated
 
 
 def train(folder: Path, precision: str, replica: int, options: argparse.Namespace) -> None:
@@ -222,7 +221,7 @@ def applied_of(folder: Path, precision: str, options: argparse.Namespace) -> Pat
 
 def child(title: str, words: Sequence[object], options: argparse.Namespace) -> None:
     """Run this script in a process of its own, and say how long it took."""
-    print(title, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{title}\n")
     start = time.perf_counter()
     environment = {
         "KERAS_BACKEND": "jax",
@@ -231,14 +230,14 @@ def child(title: str, words: Sequence[object], options: argparse.Namespace) -> N
         "JAX_COMPILATION_CACHE_DIR": str(options.folder.resolve() / "compiled"),
     }
     if not options.gpu:
-        # Else XLA leaves out roundings to bfloat16 and float16 between operations that it computes
-        # in float32, which on a processor are all.
+        # Else XLA leaves out some roundings between operations that it computes in float32, which
+        # on a processor are all.
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_allow_excess_precision=false"
         environment |= {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
     command = [sys.executable, __file__, *sys.argv[1:], *map(str, words)]
     if subprocess.run(command, env=os.environ | environment).returncode:
         raise SystemExit(f"{title}: failed; the same command goes on from here.")
-    print(f"{title}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    sys.stderr.write(f"{title}: {time.perf_counter() - start:.0f} s\n")
 
 
 def mean_and_range(values: Sequence[float], form: str) -> str:
@@ -251,15 +250,16 @@ def report(folder: Path, options: argparse.Namespace) -> str:
             json.loads(result_of(folder, precision, replica, options).read_text())
             for replica in range(options.seeds)
         ]
-        for precision in PRECISIONS
+        for precision in options.precisions
     }
     one = found["float32"][0]
-    how = "the device's own arithmetic" if options.gpu else "TF32 emulated"
+    how = "the GPU's own arithmetic" if options.gpu else "TF32 emulated"
+    epochs, seeds = count(options.epochs, "epoch"), count(options.seeds, "seed")
     lines = [
-        f"Network `{NAME}` of `config/reduced.yaml`, {options.epochs} epochs of "
-        f"{one['training_samples']} series of {one['image_size_px']} px, {options.seeds} seeds "
-        f"(`replica`); {one['samples']} validation samples; {how}. Means over the seeds, in brackets"
-        " the least and the most; ratios are those of pairs of the same seed.",
+        f"Network `{NAME}` of `config/reduced.yaml`, {epochs} of {one['training_samples']} series "
+        f"of {one['image_size_px'][0]} px, {seeds} (`replica`); {one['samples']} validation "
+        f"samples; {how}. Means over the seeds, in brackets the least and the most; the ratios are "
+        "those of pairs with the same seed.",
         "",
         f"{machine(*versions())}; {one['device']}.",
         "",
@@ -292,11 +292,11 @@ def applied_lines(folder: Path, options: argparse.Namespace) -> list[str]:
         precision: dict(np.load(applied_of(folder, precision, options))) for precision in PRECISIONS
     }
     plain = found["float32"]
-    count, *size = plain["waves"].shape
+    series, size, _ = plain["waves"].shape
     lines = [
         f"One network of full size, trained in {plain['trained_in']}, applied in each precision to"
-        f" {count} series of {size[0]} px; medians over the series, in brackets the least and the"
-        " most.",
+        f" {series} series of {size} px from another seed. Medians over the series, in brackets the"
+        " least and the most.",
         "",
         "| applied in | RMSE of the wave | relative to float32 | RMSE between its wave and that of "
         "float32 |",
@@ -305,16 +305,16 @@ def applied_lines(folder: Path, options: argparse.Namespace) -> list[str]:
     for precision, own in found.items():
         apart = np.sqrt(np.mean(np.abs(own["waves"] - plain["waves"]) ** 2, axis=(1, 2)))
         cells = [
-            median_and_range(own["rmse"], ".4f"),
-            median_and_range(own["rmse"] / plain["rmse"], ".4f"),
-            "-" if precision == "float32" else median_and_range(apart, ".1e"),
+            spread(list(own["rmse"]), ".4f"),
+            spread(list(own["rmse"] / plain["rmse"]), ".4f"),
+            "-" if precision == "float32" else spread(list(apart), ".1e"),
         ]
         lines.append(f"| {TITLES[precision]} | {' | '.join(cells)} |")
     return lines
 
 
-def median_and_range(values: Any, form: str) -> str:
-    return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+def count(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def versions() -> list[str]:
@@ -326,6 +326,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="what is made and measured lies here")
     parser.add_argument("--epochs", type=int, default=36, help="of each training")
     parser.add_argument("--seeds", type=int, default=3, help="trainings in each precision")
+    parser.add_argument(
+        "--precisions", nargs="+", default=[*PRECISIONS], choices=PRECISIONS, help="beside float32"
+    )
     parser.add_argument("--gpu", action="store_true", help="train on a GPU, in its own arithmetic")
     parser.add_argument("--network", type=Path, help="a trained network to apply in each precision")
     parser.add_argument("--series", type=int, default=8, help="that the trained network is given")
@@ -336,6 +339,8 @@ def main() -> None:
     parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--apply", choices=PRECISIONS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    # With it all others are compared.
+    options.precisions = [*dict.fromkeys(["float32", *options.precisions])]
     folder = options.folder
     if options.apply:
         apply(folder, options.apply, options)
@@ -350,7 +355,7 @@ def main() -> None:
     wanted = [
         (f"{precision}, seed {replica}", ["--train", precision, replica])
         for replica in range(options.seeds)
-        for precision in PRECISIONS
+        for precision in options.precisions
         if not result_of(folder, precision, replica, options).exists()
     ]
     if options.network:
