@@ -61,7 +61,8 @@ class NetworkSettings(Section):
     """The validation loss is computed from so many validation samples, chosen by hash and the same
     for all networks; null for all. Evaluations use all (ours)."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Keras precision policy."""
+    """Keras precision policy. On a GPU that has bfloat16 take mixed_bfloat16; what each costs in
+    accuracy stands in docs/benchmarks.md."""
     jit_compile: bool = False
     """Compile the training step with XLA."""
     replica: Annotated[int, Field(ge=0)] = 0
