@@ -89,10 +89,14 @@ def make_data(folder: Path, config: Config, cores: int) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     dataset = config.datasets[NAME]
-    size = argparse.Namespace(
-        samples=dataset.split.training_samples, epochs=dataset.epochs.training_epochs, cores=cores
+    options = argparse.Namespace(
+        samples=dataset.split.training_samples,
+        epochs=dataset.epochs.training_epochs,
+        cores=cores,
+        gpus=0,
+        waves_on_cores=True,
     )
-    took = prepare(folder, config, size)
+    took = prepare(folder, config, options)
     write_text(done, json.dumps({name: took[name] for name in took if name.startswith("seconds")}))
 
 
