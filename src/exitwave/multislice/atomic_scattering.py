@@ -34,7 +34,8 @@ def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> F
         in Electron Microscopy, appendix C; L.-M. Peng, Micron 30 (1999) 625. abTEM brings the
         numbers.
     q_squared : array
-        Square of the spatial frequency, the inverse of a lattice spacing [1/Å²].
+        Square of the spatial frequency, the inverse of a lattice spacing [1/Å²]; of NumPy, or of
+        CuPy, which NumPy's functions accept.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def parametrization_class(parametrization: str) -> Any:
 
 
 def _lobato(parameters: Floats, q_squared: Floats) -> Floats:
-    total = np.zeros_like(q_squared)
+    total: Any = 0.0
     for a, b in parameters.T:
         reduced = 1 + b * q_squared
         total += a * (1 + reduced) / reduced**2
@@ -89,14 +90,14 @@ def _lobato(parameters: Floats, q_squared: Floats) -> Floats:
 
 
 def _kirkland(parameters: Floats, q_squared: Floats) -> Floats:
-    total = np.zeros_like(q_squared)
+    total: Any = 0.0
     for a, b, c, d in parameters.T:
         total += a / (q_squared + b) + c * np.exp(-d * q_squared)
     return total
 
 
 def _peng(parameters: Floats, q_squared: Floats) -> Floats:
-    total = np.zeros_like(q_squared)
+    total: Any = 0.0
     for a, b in parameters.T:
         # b belongs to s = q / 2.
         total += a * np.exp(-b * q_squared / 4)
