@@ -111,7 +111,7 @@ def _give_back(arrays: Any) -> None:
 
 @dataclass(frozen=True)
 class _Crossing:
-    """One specimen's way through its planes: an entry for each atom in each plane it has a share in.
+    """One specimen's way through its planes: an entry for each atom in each plane that it acts in.
 
     Entries are ordered by the plane and then by the element, together their *cell*.
     """

@@ -108,7 +108,7 @@ def fourier_wave(specimen: Specimen, passage: Passage) -> Complex:
     for plane, end, active in zip(planes, ends, rows, strict=True):
         spectrum = optics.transmitted(spectrum, potential.spectrum(plane), active)
         spectrum = optics.propagated(spectrum, plane.height - end)
-    wave = stored_waves(spectrum, passage, band)
+    wave: Complex = stored_waves(spectrum, passage, band, np, fft)
     return np.ascontiguousarray(wave.T) if turned else wave
 
 
@@ -186,7 +186,8 @@ class _Potential:
 
 def _waves(frequencies: NDArray[np.float64], places: NDArray[np.float64]) -> Complex:
     """Return exp(-2πi k x), indexed [atom, frequency]."""
-    return np.exp(-2j * np.pi * places[:, None] * frequencies).astype(np.complex64)
+    waves = np.exp(-2j * np.pi * places[:, None] * frequencies)
+    return np.asarray(waves, dtype=np.complex64)
 
 
 def phase_factor(number: int, box: float, passage: Passage, rows: Array, half: Array) -> Array:
@@ -287,17 +288,15 @@ class _Optics:
         """
         points, size = self.passage.points, self.band.size
         potential = fft.ifft(potential, axis=0)
-        if spectrum is None:
-            before = self._plane_wave()
-        else:
-            before = fft.ifft(spectrum, n=points, axis=0)
+        before = self._plane_wave() if spectrum is None else fft.ifft(spectrum, n=points, axis=0)
         # From here on `before` becomes the wave behind the plane, row by row.
         for rows, acts in blocks(active, _ROWS_AT_ONCE):
             if acts:
                 wave = phasors(fft.irfft(potential[rows], n=points, axis=1))
                 wave *= fft.ifft(before[rows], n=points, axis=1)
                 before[rows] = fft.fft(wave, axis=1, overwrite_x=True)[:, :size]
-        return fft.fft(before, axis=0, overwrite_x=True)[:size]
+        block: Complex = fft.fft(before, axis=0, overwrite_x=True)[:size]
+        return block
 
     def _plane_wave(self) -> Complex:
         """Return the incident wave, transformed along x; zero is not the block's first order."""
@@ -328,7 +327,7 @@ def phasors(phases: Array, arrays: Any = np) -> Array:
 
 
 def stored_waves(
-    spectra: Array, passage: Passage, band: Band, arrays: Any = np, transforms: Any = fft
+    spectra: Array, passage: Passage, band: Band, arrays: Any, transforms: Any
 ) -> Array:
     """Return waves on their stored points; frequencies at their border are dropped.
 

@@ -107,7 +107,8 @@ def frozen_phonon_waves(
     for first in range(0, count, step):
         numbers = range(first, min(first + step, count))
         cases = [displaced(specimen, settings, draws(number)) for number in numbers]
-        for wave in exit_waves(*zip(*cases, strict=True), device):
+        waves = exit_waves([case[0] for case in cases], [case[1] for case in cases], device)
+        for wave in waves:
             if isinstance(wave, Exception):
                 raise wave
             yield wave

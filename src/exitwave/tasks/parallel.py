@@ -7,6 +7,7 @@ for the results writes them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -122,6 +123,13 @@ def prefetch(items: Iterable[Item]) -> Iterator[Item]:
         while (item := coming.result()) is not end:
             coming = thread.submit(next, source, end)
             yield cast("Item", item)
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items in lists of so many; the last one may be shorter."""
+    source = iter(items)
+    while chunk := list(itertools.islice(source, size)):
+        yield chunk
 
 
 @contextlib.contextmanager
