@@ -14,7 +14,7 @@ from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
 from exitwave.multislice import batches
 from exitwave.multislice.batches import fourier_waves
-from exitwave.multislice.exit_wave import _passage, exit_wave, exit_waves
+from exitwave.multislice.exit_wave import exit_wave, exit_waves, passage_of
 from exitwave.multislice.thermal import thermal_exit_wave, thermal_exit_waves
 
 COARSE = Multislice(sampling_angstrom=0.1, slice_thickness_angstrom=0.4)
@@ -139,7 +139,7 @@ def test_where_the_memory_of_the_gpu_runs_out_one_wave_follows_the_other(modules
 
 def test_batches_hold_what_fits_into_the_memory(monkeypatch):
     specimens, settings = several()
-    passage = _passage(specimens[0], settings[0])
+    passage = passage_of(specimens[0], settings[0])
     crossings = [batches._Crossing.of(atoms, passage) for atoms in specimens * 4]
     monkeypatch.setattr(batches, "_BATCH_BYTES", 4 * max(each.bytes for each in crossings))
     parts = list(batches._batches(crossings))

@@ -211,7 +211,7 @@ def exit_waves(
     together = device == "gpu" and all(each.method == "fourier" for each in settings)
     if not together or len(pairs) <= 1:
         return [_attempt(exit_wave, *each, device) for each in pairs]
-    passages = [_passage(*each) for each in pairs]
+    passages = [passage_of(*each) for each in pairs]
     try:
         waves = fourier_waves(specimens, passages, device)
     except Exception:
@@ -236,7 +236,7 @@ def _finite(wave: NDArray[np.complex64]) -> NDArray[np.complex64]:
 
 
 def _fourier_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArray[np.complex64]:
-    passage = _passage(specimen, settings)
+    passage = passage_of(specimen, settings)
     if device == "gpu":
         return fourier_waves([specimen], [passage])[0]
     # Shared out over threads, a matrix product is rounded differently.
@@ -244,7 +244,8 @@ def _fourier_wave(specimen: Specimen, settings: Multislice, device: str) -> NDAr
         return fourier_wave(specimen, passage)
 
 
-def _passage(specimen: Specimen, settings: Multislice) -> Passage:
+def passage_of(specimen: Specimen, settings: Multislice) -> Passage:
+    """Return how the wave passes a specimen in our own multislice in Fourier space."""
     return Passage(
         energy_kev=single_energy(settings),
         points=grid_points(settings, specimen.box),
