@@ -184,7 +184,7 @@ def test_a_full_pool_of_memory_is_emptied_after_each_batch(modules):
     assert (arrays.freed, count > 1) == (0, True)
     arrays.pool_bytes = 3 * batches._BATCH_BYTES
     exit_waves(specimens, [COARSE] * 5)
-    assert arrays.freed == arrays.calls["asnumpy"] == count
+    assert arrays.freed == arrays.cleared == arrays.calls["asnumpy"] == count
 
 
 def test_configurations_of_frozen_phonons_are_a_batch(modules):

@@ -6,6 +6,7 @@ array([0., 0., 0.])
 """
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import scipy.fft
@@ -37,13 +38,15 @@ class DeviceModule:
     """Stands for CuPy or its FFT: functions take and give arrays of the device.
 
     ``calls`` counts the functions by their names, ``pool_bytes`` is what the pool of memory keeps,
-    and ``freed`` counts how often it was emptied.
+    ``freed`` counts how often it was emptied, and ``cleared`` how often the prepared transforms were
+    given up.
     """
 
     def __init__(self, module):
         self.module = module
         self.calls = Counter()
-        self.pool_bytes = self.freed = 0
+        self.pool_bytes = self.freed = self.cleared = 0
+        self.fft = SimpleNamespace(config=SimpleNamespace(get_plan_cache=lambda: self))
 
     def __getattr__(self, name):
         function = getattr(self.module, name)
@@ -72,6 +75,9 @@ class DeviceModule:
 
     def total_bytes(self):
         return self.pool_bytes
+
+    def clear(self):
+        self.cleared += 1
 
     def free_all_blocks(self):
         self.freed += 1

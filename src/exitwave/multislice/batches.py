@@ -102,10 +102,12 @@ def array_modules(device: Literal["cpu", "gpu"]) -> tuple[Any, Any]:
 
 
 def _give_back(arrays: Any) -> None:
-    """Let CuPy's pool return what it keeps, where batches of several shapes have filled it."""
+    """Return the memory that CuPy keeps, where batches of several shapes have left much of it."""
     if arrays is not np:
         pool = arrays.get_default_memory_pool()
         if pool.total_bytes() > 2 * _BATCH_BYTES:
+            # Prepared transforms have work areas of the size of a batch.
+            arrays.fft.config.get_plan_cache().clear()
             pool.free_all_blocks()
 
 

@@ -98,6 +98,10 @@ class Built:
     seconds: float
 
 
+# A specimen, its wave, and its share of the time that the waves took [s].
+_Crossed = tuple[Built, NDArray[np.complex64], float]
+
+
 def build_sample(task: Simulation) -> Built:
     """Build one specimen."""
     start = time.perf_counter()
@@ -165,9 +169,7 @@ def simulate_together(
     workers, worker_jobs : int
         Who builds the specimens, see `exitwave.tasks.parallel.map_tasks`.
     """
-    built = unordered_results(build_sample, tasks, workers, worker_jobs)
-    chunked = prefetch(chunks(built, _SPECIMENS_AT_ONCE))
-    for results in prefetch(_with_waves(tasks, chunk) for chunk in chunked):
+    for results in prefetch(_in_chunks(tasks, workers, worker_jobs)):
         for index, result in results:
             if isinstance(result, Exception):
                 yield index, result
@@ -175,10 +177,18 @@ def simulate_together(
                 yield index, _simulated(tasks[index], *result)
 
 
+def _in_chunks(
+    tasks: Sequence[Simulation], workers: int, worker_jobs: int
+) -> Iterator[list[tuple[int, _Crossed | Exception]]]:
+    for chunk in prefetch(
+        chunks(unordered_results(build_sample, tasks, workers, worker_jobs), _SPECIMENS_AT_ONCE)
+    ):
+        yield _with_waves(tasks, chunk)
+
+
 def _with_waves(
     tasks: Sequence[Simulation], chunk: list[tuple[int, Built | Exception]]
-) -> list[tuple[int, tuple[Built, NDArray[np.complex64], float] | Exception]]:
-    """Return each built specimen with its wave and its share of the time [s]."""
+) -> list[tuple[int, _Crossed | Exception]]:
     failed = [(index, each) for index, each in chunk if isinstance(each, Exception)]
     good = [(index, each) for index, each in chunk if not isinstance(each, Exception)]
     start = time.perf_counter()

@@ -119,10 +119,14 @@ def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     end = object()
     source = iter(items)
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, source, end)
-        while (item := coming.result()) is not end:
+        try:
             coming = thread.submit(next, source, end)
-            yield cast("Item", item)
+            while (item := coming.result()) is not end:
+                coming = thread.submit(next, source, end)
+                yield cast("Item", item)
+        finally:
+            # A generator ends where it began: Dask's client is closed by the thread that opened it.
+            thread.submit(getattr(source, "close", lambda: None))
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
