@@ -38,8 +38,7 @@ class DeviceModule:
     """Stands for CuPy or its FFT: functions take and give arrays of the device.
 
     ``calls`` counts the functions by their names, ``pool_bytes`` is what the pool of memory keeps,
-    ``freed`` counts how often it was emptied, and ``cleared`` how often the prepared transforms were
-    given up.
+    ``freed`` counts how often it was emptied, ``cleared`` how often the prepared transforms were.
     """
 
     def __init__(self, module):

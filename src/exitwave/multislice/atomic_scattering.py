@@ -85,7 +85,7 @@ def parametrization_class(parametrization: str) -> Any:
 
 def _lobato(parameters: Floats, q_squared: Array) -> Array:
     total = 0.0
-    for a, b in parameters.T:
+    for a, b in parameters.T.tolist():
         reduced = 1 + b * q_squared
         total += a * (1 + reduced) / reduced**2
     return total
@@ -93,14 +93,14 @@ def _lobato(parameters: Floats, q_squared: Array) -> Array:
 
 def _kirkland(parameters: Floats, q_squared: Array) -> Array:
     total = 0.0
-    for a, b, c, d in parameters.T:
+    for a, b, c, d in parameters.T.tolist():
         total += a / (q_squared + b) + c * np.exp(-d * q_squared)
     return total
 
 
 def _peng(parameters: Floats, q_squared: Array) -> Array:
     total = 0.0
-    for a, b in parameters.T:
+    for a, b in parameters.T.tolist():
         # b belongs to s = q / 2.
         total += a * np.exp(-b * q_squared / 4)
     return total
