@@ -66,6 +66,7 @@ def shared_among_planes(heights: Floats, distance: float, mean_distance: float) 
     return [
         Plane(float(numbers[own[0]] * distance), atoms[own], shares[own])
         for own in np.split(order, borders)
+        if len(own)
     ]
 
 
