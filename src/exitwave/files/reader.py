@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ from exitwave.files.schemas import (
 class StoreReader:
     """Read the samples of a store one at a time; each is checked against its digest.
 
-    Iterating over ``len(reader)`` samples needs the memory of one.
+    Iterating over ``len(reader)`` samples needs the memory of two.
     """
 
     def __init__(self, path: Path, schema: Schema | None = None) -> None:
@@ -72,6 +73,11 @@ class StoreReader:
         ExitwaveError
             Where the sample's content does not agree with its digest.
         """
+        values, digest = self._stored(index)
+        self._compare(index, values, digest)
+        return values
+
+    def _stored(self, index: int) -> tuple[Values, str]:
         values: dict[str, Value] = {}
         places = {
             name: slice(start[index], self._ends[name][index])
@@ -85,12 +91,13 @@ class StoreReader:
                 else:
                     value = self._entry(variable.name, index)
                 values[variable.name] = converted(variable, value)
-            digest = str(self._entry(DIGEST.name, index))
+            return values, str(self._entry(DIGEST.name, index))
         except (RuntimeError, OSError) as error:
             raise damaged(self.path, f"sample {index} cannot be read ({error})") from error
+
+    def _compare(self, index: int, values: Values, digest: str) -> None:
         if digest != sample_digest(self.schema, values):
             raise damaged(self.path, f"sample {index} does not agree with its checksum")
-        return values
 
     def _entry(self, name: str, index: int) -> Any:
         # For one sample of thousands, a whole variable would be too much.
@@ -101,8 +108,17 @@ class StoreReader:
         for variable in (*self.schema.variables, DIGEST):
             if not is_image(variable) and variable.dimensions[0] == "sample":
                 self.column(variable.name)
-        for place in places:
-            yield self.read(place)
+        read: tuple[Values, Future[None]] | None = None
+        # The digest of one is computed while the next is read.
+        with ThreadPoolExecutor(1) as thread:
+            for place in places:
+                values, digest = self._stored(place)
+                comparison = thread.submit(self._compare, place, values, digest)
+                if read is not None:
+                    yield _compared(read)
+                read = values, comparison
+            if read is not None:
+                yield _compared(read)
 
     def close(self) -> None:
         """Close the file."""
@@ -118,3 +134,9 @@ class StoreReader:
 
     def __iter__(self) -> Iterator[Values]:
         return self.read_all(range(len(self)))
+
+
+def _compared(read: tuple[Values, Future[None]]) -> Values:
+    values, comparison = read
+    comparison.result()
+    return values

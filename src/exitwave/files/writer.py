@@ -15,6 +15,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,6 +72,8 @@ class StoreWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         # All but the images, to be written at the end, a variable at once.
         self._small: list[dict[str, Value] | None] = [None] * sizes["sample"]
+        # Computes a sample's digest while it is written.
+        self._thread = ThreadPoolExecutor(1)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = netCDF4.Dataset(self._temporary, "w", format="NETCDF4")
@@ -119,14 +122,15 @@ class StoreWriter:
             variable.name: converted(variable, values[variable.name])
             for variable in self.schema.variables
         }
-        digest = sample_digest(self.schema, stored)
+        digest = self._thread.submit(sample_digest, self.schema, stored)
+        small = dict(stored)
         try:
             for variable in self.schema.variables:
                 if is_image(variable):
-                    self._file[variable.name][index] = stored.pop(variable.name)
+                    self._file[variable.name][index] = small.pop(variable.name)
         except (OSError, RuntimeError) as error:
             raise write_error(self.path, error) from error
-        self._small[index] = {**stored, DIGEST.name: digest}
+        self._small[index] = {**small, DIGEST.name: digest.result()}
 
     def _write_small(self) -> None:
         missing = [index for index, values in enumerate(self._small) if values is None]
@@ -157,6 +161,7 @@ class StoreWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._thread.shutdown()
         if kind is not None:
             with contextlib.suppress(OSError, RuntimeError):
                 self._file.close()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from threadpoolctl import threadpool_limits
 
 from exitwave.errors import ExitwaveError
+from exitwave.tasks import forkserver
 from exitwave.tasks.memory import ENVIRONMENT as KEPT
 from exitwave.tasks.progress import current
 
@@ -25,6 +26,21 @@ Item = TypeVar("Item")
 
 # Jobs may wait long in a queue; this job's own workers are there from the beginning.
 _LONGEST_WITHOUT_WORKERS = "10 minutes"
+
+_WORKERS_SETTINGS = {
+    # Dask makes a worker give back each array's memory at once. To fetch it again, page by page,
+    # took as long as the multislice itself.
+    **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in KEPT.items()},
+    # What Dask watches for its pages, many times a second in each process: nobody looks at them.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "1h",
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    # They would speak without TLS.
+    "distributed.worker.http.routes": [],
+}
 
 # A worker may also die of something else, twice in a row at most.
 _TRIALS_ALONE = 3
@@ -137,23 +153,32 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 @contextlib.contextmanager
+def _copies(function: Callable[[Task], Result], workers: int) -> Iterator[None]:
+    """Let processes that begin here have the function's module imported, and end with this."""
+    # Begun already by a command that knew its function early.
+    forkserver.begin_imports(function.__module__, workers)
+    try:
+        yield
+    finally:
+        forkserver.end()
+
+
+@contextlib.contextmanager
 def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
     """Start Dask workers on this machine, or as Slurm jobs, and yield a client of theirs."""
     import dask
 
+    dask.config.set(_WORKERS_SETTINGS)
+    dask.config.set({"distributed.scheduler.http.routes": []})
     # A task is asked about at its worker's first death, see `_alone`.
     dask.config.set({"distributed.scheduler.allowed-failures": 0})
     dask.config.set({"distributed.scheduler.no-workers-timeout": _LONGEST_WITHOUT_WORKERS})
-    # Dask makes a worker give back each array's memory at once. To fetch it again, page by page,
-    # took as long as the multislice itself.
-    dask.config.set(
-        {f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in KEPT.items()}
-    )
-    # No pages about the cluster: they would speak without TLS.
-    for part in ("scheduler", "worker"):
-        dask.config.set({f"distributed.{part}.http.routes": []})
+    import distributed.utils
     from distributed import Client, LocalCluster, Security
 
+    dask.config.set({"distributed.worker.multiprocessing-method": forkserver.METHOD})
+    # Dask would choose what is imported.
+    distributed.utils._forkserver_preload_set = True
     # What a scheduler says of its own comings and goings would bury the lines of progress.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
@@ -166,11 +191,8 @@ def _cluster(workers: int, worker_jobs: int) -> Iterator[Any]:
         from exitwave.tasks.worker_jobs import cluster_of_jobs
 
         variables = {
-            "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
-            **{
-                f"DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__{key}": str(value)
-                for key, value in KEPT.items()
-            },
+            f"DASK_{name.replace('.', '__').replace('-', '_').upper()}": str(value)
+            for name, value in _WORKERS_SETTINGS.items()
         }
         with (
             cluster_of_jobs(worker_jobs, workers, variables, security) as cluster,
@@ -200,7 +222,8 @@ def _over_dask(
 ) -> Iterator[tuple[int, Result | Exception]]:
     from distributed import KilledWorker, as_completed
 
-    with _cluster(min(workers, len(tasks)), worker_jobs) as client:
+    workers = min(workers, len(tasks))
+    with _copies(function, workers), _cluster(workers, worker_jobs) as client:
         indices: dict[str, int] = {}
         waiting = iter(enumerate(tasks))
 

@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    from exitwave.tasks.forkserver import begin_imports
+
+    begin_imports("exitwave.stages.render", options.workers)
     from exitwave.stages.render import render_epoch
 
     render_epoch(options.spec, options.stores, options.output, options.workers)

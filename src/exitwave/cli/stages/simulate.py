@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    from exitwave.tasks.forkserver import begin_imports
+
+    begin_imports("exitwave.stages.simulate", options.workers)
     from exitwave.stages.simulate import simulate_exit_waves
 
     simulate_exit_waves(
