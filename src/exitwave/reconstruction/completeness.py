@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from exitwave.errors import ExitwaveError
+
+ByteOrder = Literal["<", ">"]
 
 MRC_HEADER_BYTES = 1024
 # Bytes per value of each mode of MRC.
@@ -58,10 +60,19 @@ def require_complete(path: Path) -> None:
         )
 
 
-def mrc_byte_order(header: bytes) -> str:
-    """Return '<' or '>', the byte order in which the header of an MRC file makes sense."""
-    columns, rows, sections, mode = struct.unpack("<4i", header[:16])
-    return "<" if mode in _MRC_MODES and min(columns, rows, sections) > 0 else ">"
+def mrc_byte_order(header: bytes) -> ByteOrder:
+    """Return '<' or '>', the byte order in which the header of an MRC file makes sense.
+
+    Its machine stamp is not looked at: some programs write a wrong one, or none.
+    """
+    sense: dict[int, ByteOrder] = {}
+    orders: tuple[ByteOrder, ...] = ("<", ">")
+    for order in orders:
+        columns, rows, sections, mode = struct.unpack_from(f"{order}4i", header.ljust(16, b"\0"))
+        if mode in _MRC_MODES and min(columns, rows, sections) > 0:
+            sense[columns] = order
+    # In the wrong order a small number is a huge one.
+    return sense[min(sense)] if sense else "<"
 
 
 def _mrc_end(file: BinaryIO) -> int:

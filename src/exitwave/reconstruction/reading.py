@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.reconstruction.vendor_files import EQUAL_SIDES, ImageFile, read_file
+from exitwave.reconstruction.axes import EQUAL_SIDES
+from exitwave.reconstruction.vendor_files import ImageFile, read_file
 
 T = TypeVar("T")
 

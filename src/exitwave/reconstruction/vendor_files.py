@@ -10,7 +10,6 @@ is refused.
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.velox import frame_documents
 from exitwave.reconstruction import vendor_metadata
+from exitwave.reconstruction.axes import (
+    ENERGIES,
+    image_axes,
+    is_reciprocal,
+    pixel_sides,
+    step_angstrom,
+    unit_of,
+)
 from exitwave.reconstruction.completeness import (
     MRC_HEADER_BYTES,
+    ByteOrder,
     mrc_byte_order,
     require_complete,
 )
+from exitwave.reconstruction.velox import frame_documents
 
 Frames = NDArray[Any]
 
@@ -49,31 +57,6 @@ READERS = {
 ENDINGS = (*READERS, ".npy")
 _PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")
 _EXPORT = "export the images from the program that made them as TIFF or MRC"
-
-_ANGSTROM = {
-    "pm": 0.01,
-    "a": 1.0,
-    "å": 1.0,
-    "angstrom": 1.0,
-    "angstroms": 1.0,
-    "ångström": 1.0,
-    "nm": 10.0,
-    "um": 1e4,
-    "micron": 1e4,
-    "microns": 1e4,
-    "mm": 1e7,
-    "m": 1e10,
-    "meter": 1e10,
-    "meters": 1e10,
-    "nanometer": 10.0,
-    "nanometers": 10.0,
-}
-_ENERGIES = ("ev", "kev")
-_ANGLES = ("rad", "mrad", "deg")
-_X = ("x", "width", "dx", "kx")
-_Y = ("y", "height", "dy", "ky")
-# Drift correction leaves pixels of a DigitalMicrograph stack with sides that differ by 0.1 %.
-EQUAL_SIDES = 2e-3
 
 
 @dataclass(frozen=True)
@@ -172,6 +155,10 @@ def _require_readable(path: Path) -> None:
             f"{path} ends in '{path.suffix}', which is none of the formats that are read "
             f"({', '.join(ENDINGS)}); {_EXPORT}."
         )
+    part = re.fullmatch(r"(.*_)(\d+)", path.stem)
+    if ending == ".tvips" and part and int(part[2]):
+        first = f"{part[1]}{'0' * len(part[2])}{path.suffix}"
+        raise ExitwaveError(f"{path} continues {first}, with which it is read; give {first} alone.")
     try:
         require_complete(path)
     except OSError as error:
@@ -193,22 +180,26 @@ def _data_sets(path: Path) -> list[_Images]:
     """Return all that RosettaSciIO finds in a file."""
     kind = READERS[path.suffix.lower()]
     options: dict[str, Any] = {}
+    order: ByteOrder = "<"
     if kind == "emd":
         # Spectra of a Velox file can be many times larger than its images.
         options["select_type"] = "images"
     elif kind == "mrc":
         with path.open("rb") as file:
-            options["endianness"] = mrc_byte_order(file.read(MRC_HEADER_BYTES))
-    try:
-        with warnings.catch_warnings():
-            # They speak of what a reader guessed; all that is used stands in the notes.
-            warnings.simplefilter("ignore")
+            order = options["endianness"] = mrc_byte_order(file.read(MRC_HEADER_BYTES))
+    failure = None
+    with warnings.catch_warnings():
+        # They speak of what a reader guessed, and of files that it leaves open where it fails.
+        warnings.simplefilter("ignore")
+        try:
             found = _reader(kind)(str(path), lazy=False, **options)
-    except MemoryError:
-        raise
-    except Exception as error:
-        # The readers of damaged or unknown files fail in every way there is.
-        raise _unreadable(path, error) from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            # The readers of damaged or unknown files fail in every way there is.
+            failure = _unreadable(path, error)
+    if failure is not None:
+        raise failure
     extra: dict[str, Any] = {}
     if kind == "mrc":
         extra = {"fei_extended": vendor_metadata.fei_extended(path)}
@@ -216,7 +207,7 @@ def _data_sets(path: Path) -> list[_Images]:
         extra = vendor_metadata.tia_description(path)
     return [
         _Images(
-            np.asarray(entry["data"]),
+            _ordered(np.asarray(entry["data"]), order),
             _axes(kind, entry["axes"]),
             entry["metadata"],
             {**entry["original_metadata"], **extra},
@@ -245,6 +236,14 @@ def _reader(kind: str) -> Callable[..., list[dict[str, Any]]]:
         from rsciio.tvips import file_reader
     reader: Callable[..., list[dict[str, Any]]] = file_reader
     return reader
+
+
+def _ordered(data: Frames, order: ByteOrder) -> Frames:
+    """Return numbers that were read as little-endian in the byte order that they have.
+
+    RosettaSciIO applies the byte order of an MRC file to its header only.
+    """
+    return data if order == "<" else data.view(data.dtype.newbyteorder(order))
 
 
 def _axes(kind: str, axes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -278,7 +277,7 @@ def _choose(path: Path, found: Sequence[_Images]) -> tuple[_Images, list[str]]:
 
 def _no_images(images: _Images) -> str | None:
     """Return what a data set is if it is no image nor stack of images, for a message."""
-    units = [_unit(axis) for axis in images.axes]
+    units = [unit_of(axis) for axis in images.axes]
     signal = str(vendor_metadata.look_up(images.metadata, ("Signal", "signal_type")) or "")
     dimensions = sum(size > 1 for size in images.data.shape)
     fixed = [axis for axis in images.axes if not axis.get("navigate")]
@@ -288,9 +287,9 @@ def _no_images(images: _Images) -> str | None:
         return "complex numbers (a wave or a Fourier transform)"
     if images.data.dtype.kind not in "uif":
         return f"values of type {images.data.dtype}, not intensities"
-    if any(unit in _ENERGIES for unit in units) or signal.startswith(("EELS", "EDS")):
+    if any(unit in ENERGIES for unit in units) or signal.startswith(("EELS", "EDS")):
         return "a spectrum image"
-    if "diffraction" in signal or any(_reciprocal(unit) for unit in units):
+    if "diffraction" in signal or any(is_reciprocal(unit) for unit in units):
         return "a diffraction pattern"
     if _diffraction_mode(images.original):
         return "a diffraction pattern"
@@ -321,7 +320,7 @@ def _described(path: Path, images: _Images, notes: list[str]) -> ImageFile:
     else:
         # No reader should; without axes the order is all there is.
         data, axes = data.squeeze(), [{} for _ in range(data.squeeze().ndim)]
-    y, x = _image_axes(axes)
+    y, x = image_axes(axes)
     frames = np.moveaxis(data, (y, x), (-2, -1)) if data.ndim > 2 else data.transpose(y, x)[None]
     name = path.name
     original = images.original
@@ -329,12 +328,12 @@ def _described(path: Path, images: _Images, notes: list[str]) -> ImageFile:
         # RosettaSciIO returns what is said of the first frame.
         original = {**original, "frames": frame_documents(path, len(frames))}
     stack = axes[({0, 1, 2} - {y, x}).pop()] if data.ndim > 2 else None
-    if stack is not None and _angstrom(stack) is not None:
+    if stack is not None and step_angstrom(stack) is not None:
         notes.append(
             f"{name} gives its frames a step of {stack['scale']:g} {stack['units']}, which is not "
             "used."
         )
-    sampling = _sampling(path, axes[y], axes[x], original, notes)
+    sampling = pixel_sides(path.name, axes[y], axes[x], original, notes)
     energy = vendor_metadata.energy_kev(images.metadata, original)
     if energy is not None:
         notes.append(f"{name} says {energy.value:g} keV ({energy.place}).")
@@ -363,7 +362,7 @@ def _defocus(
         return None
     if frames > 1 and len(set(found.value)) == 1:
         notes.append(
-            f"{name} says one defocus for all of its frames ({found.value[0]:g} Å, {found.place}), "
+            f"{name} says one defocus for all frames ({found.value[0]:g} Å, {found.place}), "
             "which is not used."
         )
         return None
@@ -373,92 +372,6 @@ def _defocus(
         "is positive), counted from where the microscope's display was last set to zero."
     )
     return found.value
-
-
-def _image_axes(axes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """Return which axes are y and x: by their names, units, kind, or as the last two."""
-    names = [str(axis.get("name")).strip().lower() for axis in axes]
-    named = [[index for index, name in enumerate(names) if name in kind] for kind in (_Y, _X)]
-    if all(len(indices) == 1 for indices in named):
-        return named[0][0], named[1][0]
-    for pair in (
-        [index for index, axis in enumerate(axes) if _unit(axis) in _ANGSTROM],
-        [index for index, axis in enumerate(axes) if axis.get("navigate") is False],
-    ):
-        if len(pair) == 2:
-            return pair[0], pair[1]
-    return len(axes) - 2, len(axes) - 1
-
-
-def _sampling(
-    path: Path,
-    y: Mapping[str, Any],
-    x: Mapping[str, Any],
-    original: Mapping[str, Any],
-    notes: list[str],
-) -> tuple[float, float] | None:
-    """Return the sides of a pixel [Å], and add a note on them."""
-    name = path.name
-    sides = _angstrom(y), _angstrom(x)
-    header = vendor_metadata.look_up(original, ("std_header",)) or {}
-    extended = original.get("fei_extended") or {}
-    if extended:
-        metres = extended["pixel_y"][0], extended["pixel_x"][0]
-        if all(0 < side < 1e-6 for side in metres):
-            sides = metres[0] * 1e10, metres[1] * 1e10
-    elif header and "fei_header" not in original and 0 in (header.get("MX"), header.get("MY")):
-        # The reader puts 1 nm where the header has no grid.
-        sides = None, None
-    if sides[0] is None or sides[1] is None:
-        notes.append(f"{name} does not say how large a pixel is.")
-        return None
-    across, along = sides[0], sides[1]
-    if across == along:
-        notes.append(f"{name} says that a pixel is {across:.6g} Å wide.")
-        if header and across == 1.0:
-            notes.append(
-                f"{name} may not mean it: some programs write 1 Å into an MRC file whose pixel is "
-                "unknown."
-            )
-    elif abs(across - along) <= EQUAL_SIDES * max(across, along):
-        mean = math.sqrt(across * along)
-        notes.append(
-            f"{name} says that a pixel is {across:.6g} Å high and {along:.6g} Å wide, as after a "
-            f"correction of drift; {mean:.6g} Å is used for both."
-        )
-        return mean, mean
-    else:
-        notes.append(
-            f"{name} has pixels of unequal sides: {across:.6g} Å along y and {along:.6g} Å along x."
-        )
-    return across, along
-
-
-def _angstrom(axis: Mapping[str, Any]) -> float | None:
-    """Return the step of an axis [Å]; None without a unit of length or a possible size."""
-    factor = _ANGSTROM.get(_unit(axis))
-    scale = axis.get("scale")
-    if factor is None or scale is None:
-        return None
-    step = float(scale) * factor
-    return step if math.isfinite(step) and step > 0 else None
-
-
-def _unit(axis: Mapping[str, Any]) -> str:
-    """Return the unit of an axis in one spelling: 'n_m' and 'nm' are the same, so are µ's."""
-    unit = axis.get("units")
-    if not isinstance(unit, str):
-        return ""
-    text = "".join(unit.split()).strip("[]").replace("_", "")
-    return text.replace("µ", "u").replace("μ", "u").replace("\u212b", "å").lower()
-
-
-def _reciprocal(unit: str) -> bool:
-    """Whether a unit is one of reciprocal space or of an angle."""
-    if unit in _ANGLES:
-        return True
-    base = re.sub(r"^1/|(\^|\*\*)?\(?[-−⁻][1¹]\)?$", "", unit)
-    return base != unit and base in _ANGSTROM
 
 
 def _refused(path: Path, what: str) -> ExitwaveError:

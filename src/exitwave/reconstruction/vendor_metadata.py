@@ -41,6 +41,7 @@ _VOLTAGES = (
     ("ImageDescription", "ElectronGun", "AccelerationVoltage"),
     ("fei_extended", "voltage"),
     ("tvips_header", "ht"),
+    ("TVIPS", "TemHighTension"),
 )
 # Where a defocus stands, and what makes Å of it.
 _DEFOCI = (
@@ -50,13 +51,14 @@ _DEFOCI = (
     (("fei_extended", "defocus"), ANGSTROM_PER_METRE),
     (("fei_header", "defocus"), ANGSTROM_PER_METRE),
 )
-# Where the exposure stands [s].
+# Where an exposure stands, and what makes seconds of it.
 _EXPOSURES = (
-    (*_DM, "ImageTags", "Acquisition", "Parameters", "High Level", "Exposure (s)"),
-    (*_DM, "ImageTags", "DataBar", "Exposure Time (s)"),
-    ("ObjectInfo", "AcquireInfo", "Integration_time_s"),
-    ("fei_extended", "exposure"),
-    ("fei_header", "exp_time"),
+    ((*_DM, "ImageTags", "Acquisition", "Parameters", "High Level", "Exposure (s)"), 1.0),
+    ((*_DM, "ImageTags", "DataBar", "Exposure Time (s)"), 1.0),
+    (("ObjectInfo", "AcquireInfo", "Integration_time_s"), 1.0),
+    (("TVIPS", "ExposureTime"), 1e-3),
+    (("fei_extended", "exposure"), 1.0),
+    (("fei_header", "exp_time"), 1.0),
 )
 _MAPPED = ("Acquisition_instrument", "TEM")
 _BRIGHTNESS = (*_DM, "ImageData", "Calibrations", "Brightness")
@@ -137,13 +139,12 @@ def defocus_angstrom(original: Mapping[str, Any], frames: int) -> Found[tuple[fl
 
 def exposure_seconds(metadata: Mapping[str, Any], original: Mapping[str, Any]) -> float | None:
     """Return the exposure of a frame [s]."""
-    places = [(original, place) for place in _EXPOSURES]
-    places += [
-        (metadata, (*_MAPPED, *names, "exposure"))
-        for names in (("Detector", "Camera"), ("Camera",))
+    values = [
+        *(_scaled(look_up(original, place), factor) for place, factor in _EXPOSURES),
+        _velox_exposure(original),
+        _scaled(look_up(metadata, (*_MAPPED, "Detector", "Camera", "exposure")), 1.0),
+        _scaled(look_up(metadata, (*_MAPPED, "Camera", "exposure")), 1.0),
     ]
-    values = [_first(_numbers(look_up(tree, place))) for tree, place in places]
-    values.append(_velox_exposure(original))
     return next((value for value in values if value is not None and value > 0), None)
 
 
@@ -252,8 +253,9 @@ def _number(entry: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _first(values: Sequence[float]) -> float | None:
-    return values[0] if values else None
+def _scaled(entry: Any, factor: float) -> float | None:
+    value = _number(entry)
+    return None if value is None else value * factor
 
 
 def _named(place: Sequence[str]) -> str:
