@@ -1,5 +1,8 @@
 """Series written here in the formats of microscopes, and read back."""
 
+import json
+
+import h5py
 import numpy as np
 import pytest
 from measured_files import (
@@ -18,6 +21,8 @@ from exitwave.reconstruction.reading import (
     require_energy,
     require_pixel,
 )
+from exitwave.reconstruction.velox import frame_documents
+from exitwave.reconstruction.vendor_metadata import defocus_angstrom
 
 DEFOCI = (-1.2e-8, 0.0, 1.2e-8)
 
@@ -210,3 +215,29 @@ def test_numpy_files_are_mapped_not_copied(tmp_path):
     series = read_series([tmp_path / "series.npy"])
     assert isinstance(series.frames, np.memmap) or isinstance(series.frames.base, np.memmap)
     assert series.notes == ("series.npy has frames and nothing else.",)
+
+
+def velox(path, *documents, images=1):
+    """Write what Velox stores of its frames: text of one length in the columns of an array."""
+    columns = np.zeros((200, len(documents)), "u1")
+    for frame, document in enumerate(documents):
+        text = np.frombuffer(document.encode(), "u1")
+        columns[: len(text), frame] = text
+    with h5py.File(path, "w") as file:
+        for image in range(images):
+            file[f"Data/Image/{image}/Metadata"] = columns
+    return path
+
+
+def test_velox_stores_a_document_with_each_frame(tmp_path):
+    path = velox(
+        tmp_path / "a.emd", *(json.dumps({"Optics": {"Defocus": str(value)}}) for value in DEFOCI)
+    )
+    documents = frame_documents(path, 3)
+    found = defocus_angstrom({"frames": documents}, 3)
+    assert found.value == pytest.approx((120.0, 0.0, -120.0))
+    assert found.place == "Optics / Defocus"
+    assert frame_documents(path, 2) == []
+    assert frame_documents(velox(tmp_path / "b.emd", "{}", "{}", images=2), 2) == []
+    assert frame_documents(velox(tmp_path / "c.emd", "{}", "no JSON"), 2) == []
+    assert frame_documents(write_signal(tmp_path / "d.emd", frames()), 3) == []

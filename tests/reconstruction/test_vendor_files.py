@@ -8,6 +8,7 @@ from measured_files import VENDOR_FILES, needs_vendor_files
 from exitwave import ExitwaveError
 from exitwave.reconstruction.reading import (
     read_series,
+    require_defocus,
     require_energy,
     require_frames,
     require_pixel,
@@ -114,6 +115,20 @@ def test_exposure_and_defocus_are_read(series):
     assert series("test_dm_image_um_unit.dm3").exposure_seconds == pytest.approx(0.5)
     assert series("ser_image.ser").defocus_angstrom == pytest.approx((20.0,))
     assert series("ncem_acquisition.emd").defocus_angstrom == pytest.approx((-67615.1,), rel=1e-5)
+
+
+def test_velox_says_the_defocus_of_each_frame(tmp_path):
+    path = tmp_path / "series.emd"
+    path.write_bytes((VENDOR_FILES / "fei_example_tem_stack.emd").read_bytes())
+    with h5py.File(path, "r+") as file:
+        (group,) = file["Data/Image"].values()
+        columns = group["Metadata"][...]
+        text = (
+            columns[:, 1].tobytes().replace(b'"3.0231699205257632e-08"', b'"-1.50000000000000e-08"')
+        )
+        group["Metadata"][:, 1] = np.frombuffer(text, "u1")[: len(columns)]
+    series = read_series([path])
+    assert require_defocus(series) == pytest.approx((-302.317, 150.0), rel=1e-5)
 
 
 def test_a_series_needs_frames(series):

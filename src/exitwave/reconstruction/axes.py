@@ -79,24 +79,25 @@ def pixel_sides(
         notes.append(f"{name} does not say how large a pixel is.")
         return None
     across, along = sides[0], sides[1]
-    if across == along:
+    # The lengths of both sides may have been divided in single precision.
+    if math.isclose(across, along, rel_tol=1e-5):
         notes.append(f"{name} says that a pixel is {across:.6g} Å wide.")
-        if header and across == 1.0:
+        if header and math.isclose(across, 1.0, rel_tol=1e-5):
             notes.append(
                 f"{name} may not mean it: some programs write 1 Å into an MRC file whose pixel is "
                 "unknown."
             )
-    elif abs(across - along) <= EQUAL_SIDES * max(across, along):
+        return along, along
+    if abs(across - along) <= EQUAL_SIDES * max(across, along):
         mean = math.sqrt(across * along)
         notes.append(
             f"{name} says that a pixel is {across:.6g} Å high and {along:.6g} Å wide, as after a "
             f"correction of drift; {mean:.6g} Å is used for both."
         )
         return mean, mean
-    else:
-        notes.append(
-            f"{name} has pixels of unequal sides: {across:.6g} Å along y and {along:.6g} Å along x."
-        )
+    notes.append(
+        f"{name} has pixels of unequal sides: {across:.6g} Å along y and {along:.6g} Å along x."
+    )
     return across, along
 
 
