@@ -77,6 +77,8 @@ def test_colour_complex_numbers_and_text_are_refused(tmp_path):
     assert "complex numbers" in refused(tmp_path / "c.mrc")
     np.save(tmp_path / "d.npy", frames().astype(str))
     assert "not intensities" in refused(tmp_path / "d.npy")
+    np.save(tmp_path / "f.npy", np.zeros((0, 4, 4)))
+    assert "no values at all" in refused(tmp_path / "f.npy")
     np.save(tmp_path / "e.npy", np.array([{}, {}]), allow_pickle=True)
     assert "could not be read" in refused(tmp_path / "e.npy")
 

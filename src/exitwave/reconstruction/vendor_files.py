@@ -281,6 +281,8 @@ def _no_images(images: _Images) -> str | None:
     signal = str(vendor_metadata.look_up(images.metadata, ("Signal", "signal_type")) or "")
     dimensions = sum(size > 1 for size in images.data.shape)
     fixed = [axis for axis in images.axes if not axis.get("navigate")]
+    if images.data.size == 0:
+        return "no values at all"
     if images.data.dtype.names or images.data.dtype.kind == "V":
         return "colour pixels (a picture for the screen)"
     if images.data.dtype.kind == "c":
@@ -297,7 +299,9 @@ def _no_images(images: _Images) -> str | None:
         return "a line of values (a spectrum or a profile)"
     if dimensions > 3:
         return f"an array of {dimensions} dimensions (a scan, or a stack of stacks)"
-    if images.data.ndim == 3 and not images.axes and images.data.shape[-1] in (3, 4):
+    # NumPy has no axes: pixels of three or four colours are known by their number alone.
+    shape = images.data.shape
+    if not images.axes and len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) > 4:
         return "colour pixels (a picture for the screen)"
     return None
 
