@@ -297,10 +297,12 @@ def _checked(path: Path, frames: NDArray[Any]) -> list[str]:
 def _without_repetition(paths: Sequence[Path], notes: Sequence[str]) -> list[str]:
     """Return the notes without those that a later file repeats but for its name."""
     kept: dict[str, str] = {}
+    # The longest first: 1.tif is a part of 11.tif.
+    names = sorted((path.name for path in paths), key=len, reverse=True)
     for note in notes:
         text = note
-        for path in paths:
-            text = text.replace(path.name, "", 1)
+        for name in names:
+            text = text.removeprefix(name)
         kept.setdefault(text, note)
     return list(kept.values())
 
