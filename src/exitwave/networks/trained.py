@@ -5,6 +5,8 @@ normalisation, the number of images, the sampling [Å] it was trained for, and i
 
 >>> network = load_network(Path("results/networks/mos2"))
 >>> waves = predict_waves(network, images, sampling_angstrom=0.105)
+
+For images larger than those of a training see `exitwave.networks.tiles`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.networks import backend
-from exitwave.networks.architectures import ARCHITECTURES
+from exitwave.networks.architectures import ARCHITECTURES, build_network
 from exitwave.networks.normalization import normalize_series
 
 if TYPE_CHECKING:
@@ -43,6 +45,20 @@ class TrainedNetwork:
 
     model: keras.Model
     settings: NetworkSettings
+    traced: dict[tuple[int, ...], object] = field(default_factory=dict, compare=False, repr=False)
+    """Keras' functions of the model by the size of the images [pixel] that they are for."""
+
+    def apply(self, series: NDArray[np.float32]) -> NDArray[np.complex64]:
+        """Return the waves (sample, y, x) of normalised series (sample, y, x, frame)."""
+        size = series.shape[1:3]
+        if size not in self.traced:
+            # TensorFlow's function of one size would be traced at the second for images of any
+            # size, for which bilinear upsampling has no graph.
+            self.model.make_predict_function(force=True)
+            self.traced[size] = self.model.predict_function
+        self.model.predict_function = self.traced[size]
+        parts = np.asarray(self.model.predict_on_batch(series))
+        return np.asarray(1 + parts[..., 0] + 1j * parts[..., 1], dtype=np.complex64)
 
 
 def save_network(
@@ -89,13 +105,15 @@ def _remove_times(archive: Path) -> None:
             file.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
 
 
-def load_network(path: str | Path) -> TrainedNetwork:
+def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwork:
     """Load a trained network.
 
     Parameters
     ----------
     path : str or Path
         Its folder, or ``model.keras`` in it.
+    precision : str, optional
+        Keras' precision policy to compute with; by default that of the training.
 
     Raises
     ------
@@ -121,6 +139,11 @@ def load_network(path: str | Path) -> TrainedNetwork:
     # Zip, HDF5, JSON and Keras each fail in their own way on a damaged file.
     except Exception as error:
         raise _damaged(folder / MODEL_NAME, error) from error
+    if precision is not None and precision != settings.precision:
+        settings = settings.model_copy(update={"precision": precision})
+        weights = model.get_weights()
+        model = build_network(settings, settings.images)
+        model.set_weights(weights)
     return TrainedNetwork(model, settings)
 
 
@@ -185,8 +208,7 @@ def predict_waves(
     step = batch_size or settings.batch_size
     for first in range(0, len(image), step):
         batch = slice(first, first + step)
-        parts = np.asarray(network.model.predict_on_batch(series[batch]))
-        wave[batch] = 1 + parts[..., 0] + 1j * parts[..., 1]
+        wave[batch] = network.apply(series[batch])
     return wave
 
 
