@@ -337,7 +337,7 @@ def train(folder: Path, config: Config, options: argparse.Namespace) -> dict[str
 
 
 def report(found: dict[str, Any], options: argparse.Namespace) -> str:
-    found = dict.fromkeys(MEASURES, {"failed": "not measured"}) | found
+    found = {name: {"failed": "not measured"} for name in MEASURES} | found
     steps = {name: found[f"steps_{name}"] for name in PRECISIONS}
     known = next((step for step in steps.values() if "device" in step), {})
     size = "a rehearsal at 128 px" if options.small else "352 px, three images, full-size network"
