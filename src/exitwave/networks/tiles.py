@@ -88,8 +88,7 @@ def predict_in_tiles(
     reach = ARCHITECTURES[settings.architecture].reach_px(settings)
     overlap = factor * math.ceil(reach / factor)
     rows, columns = (
-        list(_tiles(side, tile_px // factor * factor, overlap, factor))
-        for side in series.shape[:2]
+        list(_tiles(side, tile_px // factor * factor, overlap, factor)) for side in series.shape[:2]
     )
     wave = np.empty(series.shape[:2], np.complex64)
     places = [(row, column) for row in rows for column in columns]

@@ -1,7 +1,8 @@
 """A trained network as a folder: written once, then loaded and used without its configuration.
 
 ``model.keras`` holds architecture and weights, ``network.json`` what is needed to use them: the
-normalisation, the number of images, the sampling [Å] it was trained for, and its provenance.
+normalisation, the number of images, what it was trained for (`exitwave.networks.domain`), and its
+provenance.
 
 >>> network = load_network(Path("results/networks/mos2"))
 >>> waves = predict_waves(network, images, sampling_angstrom=0.105)
@@ -16,7 +17,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,13 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.networks import backend
 from exitwave.networks.architectures import ARCHITECTURES, build_network
+from exitwave.networks.domain import (
+    Conditions,
+    TrainingDomain,
+    as_json,
+    from_json,
+    require_domain,
+)
 from exitwave.networks.normalization import normalize_series
 
 if TYPE_CHECKING:
@@ -45,6 +53,9 @@ class TrainedNetwork:
 
     model: keras.Model
     settings: NetworkSettings
+    name: str = ""
+    domain: TrainingDomain | None = None
+    """None where it is not recorded, as by version 0.1."""
     traced: dict[tuple[int, ...], object] = field(default_factory=dict, compare=False, repr=False)
     """Keras' functions of the model by the size of the images [pixel] that they are for."""
 
@@ -67,6 +78,7 @@ def save_network(
     settings: NetworkSettings,
     origin: Mapping[str, str],
     sampling_angstrom: tuple[float, float] | None = None,
+    domain: TrainingDomain | None = None,
 ) -> None:
     """Write a network into its folder.
 
@@ -82,6 +94,8 @@ def save_network(
         How it was made, see `exitwave.provenance.attributes`.
     sampling_angstrom : tuple of (float, float), optional
         Smallest and largest side of a pixel that it was trained with [Å].
+    domain : TrainingDomain, optional
+        What it was trained for.
     """
     with replacing(folder / MODEL_NAME) as temporary:
         model.save(temporary)
@@ -90,6 +104,8 @@ def save_network(
     content: dict[str, object] = {"network": values, **origin}
     if sampling_angstrom is not None:
         content["sampling_angstrom"] = sampling_angstrom
+    if domain is not None:
+        content["domain"] = as_json(domain)
     write_text(folder / SETTINGS_NAME, json.dumps(content, indent=1, sort_keys=True))
 
 
@@ -128,7 +144,7 @@ def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwo
                 f"{folder} holds no trained network, since {name} is missing; check the path, or "
                 "run snakemake to train it."
             )
-    settings = read_settings(folder)
+    settings, domain = read_settings(folder), read_domain(folder)
     backend.prepare_environment()
     import keras
 
@@ -144,7 +160,7 @@ def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwo
         weights = model.get_weights()
         model = build_network(settings, settings.images)
         model.set_weights(weights)
-    return TrainedNetwork(model, settings)
+    return TrainedNetwork(model, settings, folder.resolve().name, domain)
 
 
 def read_settings(folder: Path) -> NetworkSettings:
@@ -157,10 +173,35 @@ def read_settings(folder: Path) -> NetworkSettings:
     """
     path = folder / SETTINGS_NAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))["network"]
-        return NetworkSettings.model_validate(values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return NetworkSettings.model_validate(_content(path)["network"])
+    except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
+
+
+def read_domain(folder: Path) -> TrainingDomain | None:
+    """Return what the network in a folder was trained for; None where it is not recorded.
+
+    Raises
+    ------
+    ExitwaveError
+        Where ``network.json`` is missing or damaged.
+    """
+    path = folder / SETTINGS_NAME
+    stored = _content(path).get("domain")
+    try:
+        return None if stored is None else from_json(stored)
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"a mapping was expected, not {type(content).__name__}")
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return content
 
 
 def _damaged(path: Path, error: Exception) -> ExitwaveError:
@@ -198,11 +239,20 @@ def predict_waves(
     Raises
     ------
     ExitwaveError
-        Where the network cannot take images of this number or size.
+        Where the network cannot take images of this number or size, or was trained with others of
+        their pixels.
     """
     image = np.asarray(image)
     settings = network.settings
     _check_images(image.shape, settings)
+    samplings = np.asarray(sampling_angstrom)
+    pixels = (float(samplings.min()), float(samplings.max()))
+    require_domain(
+        network.name,
+        network.domain,
+        Conditions(images=settings.images, sampling_angstrom=pixels),
+        "resample them to pixels of its training, or take a network that was trained for them",
+    )
     series = normalize_series(image, settings.normalization, sampling_angstrom)
     wave = np.empty(image.shape[:3], np.complex64)
     step = batch_size or settings.batch_size

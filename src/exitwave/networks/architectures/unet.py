@@ -73,8 +73,8 @@ def reach_px(settings: NetworkSettings) -> int:
     block = settings.convolutions * (settings.kernel_px // 2)
     *levels, bridge = range(len(settings.channels))
     within = sum(2 * block * 2**level for level in levels) + block * 2**bridge
-    between = sum(2**level + 2 ** (level + 1) for level in levels)
-    return within + between
+    between = sum(3 * 2**level for level in levels)
+    return int(within + between)
 
 
 @dataclass(frozen=True)
