@@ -259,54 +259,6 @@ def test_an_exchange_of_the_axes_does_not_show():
     assert relative_error(other.T, wave.astype(complex)) < 1e-10
 
 
-class DeviceArray(np.ndarray):
-    """Stands for an array on a GPU: refuses to be combined with one on the host, as CuPy does."""
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **keys):
-        for value in inputs:
-            if isinstance(value, np.ndarray) and value.ndim and not isinstance(value, DeviceArray):
-                raise TypeError("an array of the host meets one of the device")
-        plain = [np.asarray(v) if isinstance(v, DeviceArray) else v for v in inputs]
-        if out is not None:
-            keys["out"] = tuple(np.asarray(v) for v in out)
-        result = getattr(ufunc, method)(*plain, **keys)
-        return out[0] if out is not None else np.asarray(result).view(DeviceArray)
-
-    def __array_function__(self, function, types, arguments, keys):
-        raise TypeError(f"{function.__name__} of NumPy is called with an array of the device")
-
-
-class DeviceModule:
-    """Stands for CuPy or its FFT: functions take and give arrays of the device."""
-
-    def __init__(self, module):
-        self.module = module
-
-    def __getattr__(self, name):
-        function = getattr(self.module, name)
-
-        def on_device(array, *arguments, **keys):
-            if name not in ("asarray", "empty", "zeros"):
-                assert isinstance(array, DeviceArray)
-                array = np.asarray(array)
-            return np.asarray(function(array, *arguments, **keys)).view(DeviceArray)
-
-        return on_device
-
-    def asnumpy(self, array):
-        assert isinstance(array, DeviceArray)
-        return np.asarray(array)
-
-
-def test_arrays_of_a_device_never_meet_those_of_the_host(monkeypatch):
-    modules = (DeviceModule(np), DeviceModule(scipy.fft))
-    atoms = specimen(*mixed_cluster())
-    host = exit_wave(atoms, fourier())
-    monkeypatch.setattr(fourier_multislice, "array_modules", lambda device: modules)
-    # On a device no row is left out.
-    assert relative_error(exit_wave(atoms, fourier(), "gpu"), host.astype(complex)) < 1e-6
-
-
 @pytest.mark.skipif(not SAMPLE.is_file(), reason="no C2DB rows")
 def test_specimens_of_real_rows_agree_with_the_reference():
     materials, _, _ = read_materials(SAMPLE, "natoms<=8", 8)

@@ -33,9 +33,11 @@ def make_catalog(folder: Path, config) -> Path:
     return folder / "catalog/shards/000.json"
 
 
-def make_exit_waves(folder: Path, config, workers: int = 1) -> tuple[Path, ShardSummary]:
+def make_exit_waves(
+    folder: Path, config, workers: int = 1, device: str = "cpu"
+) -> tuple[Path, ShardSummary]:
     store = folder / "exit_waves/000.nc"
     manifest = make_catalog(folder, config)
     return store, simulate_exit_waves(
-        specs.simulate_spec(config, "small"), manifest, store, workers
+        specs.simulate_spec(config, "small"), manifest, store, workers, device
     )

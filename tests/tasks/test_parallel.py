@@ -2,6 +2,7 @@
 
 import os
 import resource
+import threading
 import time
 
 import dask
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from exitwave.errors import ExitwaveError
-from exitwave.tasks.parallel import map_tasks, prefetch
+from exitwave.tasks.parallel import chunks, map_tasks, prefetch
 
 
 def work(task):
@@ -82,6 +83,27 @@ def test_items_that_are_made_ahead_keep_their_order_and_their_error():
     with pytest.raises(ValueError, match="the fourth"):
         next(made)
     assert list(prefetch([])) == []
+
+
+def test_items_that_nobody_waits_for_end_in_the_thread_that_made_them():
+    threads = []
+
+    def items():
+        try:
+            threads.append(threading.get_ident())
+            yield from range(9)
+        finally:
+            threads.append(threading.get_ident())
+
+    made = prefetch(chunks(items(), 2))
+    assert next(made) == [0, 1]
+    made.close()
+    assert threads[0] == threads[1] != threading.get_ident()
+
+
+def test_chunks_have_all_items():
+    assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(chunks([], 2)) == []
 
 
 def test_memory_that_runs_out_costs_only_its_task():

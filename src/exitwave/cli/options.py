@@ -62,5 +62,5 @@ def add_gpu(parser: argparse.ArgumentParser, use: str = "1: compute on a GPU") -
 
 
 def device(options: argparse.Namespace) -> Literal["cpu", "gpu"]:
-    """Return where ``--gpu`` lets abTEM compute."""
+    """Return where ``--gpu`` lets exit waves be computed."""
     return "gpu" if options.gpu else "cpu"

@@ -57,14 +57,17 @@ def shared_among_planes(heights: Floats, distance: float, mean_distance: float) 
         Mean distance along the beam of two points of an atom [Å].
     """
     below, weights = _weights(heights / distance, mean_distance / distance)
-    numbers = below[:, None] + np.arange(-1, 3)
-    planes = []
-    for number in np.unique(numbers)[::-1]:
-        shares = np.where(numbers == number, weights, 0.0).sum(axis=1)
-        atoms = np.flatnonzero(np.abs(shares) > _NEGLIGIBLE)
-        if len(atoms):
-            planes.append(Plane(float(number * distance), atoms, shares[atoms]))
-    return planes
+    counts = np.abs(weights) > _NEGLIGIBLE
+    numbers = (below[:, None] + np.arange(-1, 3))[counts]
+    atoms, shares = np.nonzero(counts)[0], weights[counts]
+    # Within a plane in the order of the atoms.
+    order = np.argsort(-numbers, kind="stable")
+    borders = np.flatnonzero(np.diff(numbers[order])) + 1
+    return [
+        Plane(float(numbers[own[0]] * distance), atoms[own], shares[own])
+        for own in np.split(order, borders)
+        if len(own)
+    ]
 
 
 def mean_variance(distance: float, mean_distance: float) -> float:

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from exitwave.errors import ExitwaveError, SpecimenError
 
 Floats = NDArray[np.float64]
+# NumPy's or CuPy's, in float64.
+Array = Any
 
 _FILES = {"lobato": "lobato.json", "kirkland": "kirkland.json", "peng": "peng_high.json"}
 
 
-def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> Floats:
+def scattering_factor(number: int, parametrization: str, q_squared: Array) -> Array:
     """Return the electron scattering factor [Å] of an element, in float64.
 
     Parameters
@@ -34,7 +36,8 @@ def scattering_factor(number: int, parametrization: str, q_squared: Floats) -> F
         in Electron Microscopy, appendix C; L.-M. Peng, Micron 30 (1999) 625. abTEM brings the
         numbers.
     q_squared : array
-        Square of the spatial frequency, the inverse of a lattice spacing [1/Å²].
+        Square of the spatial frequency, the inverse of a lattice spacing [1/Å²]; of NumPy, or of
+        CuPy, which NumPy's functions accept.
 
     Raises
     ------
@@ -80,24 +83,24 @@ def parametrization_class(parametrization: str) -> Any:
     return classes[parametrization]
 
 
-def _lobato(parameters: Floats, q_squared: Floats) -> Floats:
-    total = np.zeros_like(q_squared)
-    for a, b in parameters.T:
+def _lobato(parameters: Floats, q_squared: Array) -> Array:
+    total = 0.0
+    for a, b in parameters.T.tolist():
         reduced = 1 + b * q_squared
         total += a * (1 + reduced) / reduced**2
     return total
 
 
-def _kirkland(parameters: Floats, q_squared: Floats) -> Floats:
-    total = np.zeros_like(q_squared)
-    for a, b, c, d in parameters.T:
+def _kirkland(parameters: Floats, q_squared: Array) -> Array:
+    total = 0.0
+    for a, b, c, d in parameters.T.tolist():
         total += a / (q_squared + b) + c * np.exp(-d * q_squared)
     return total
 
 
-def _peng(parameters: Floats, q_squared: Floats) -> Floats:
-    total = np.zeros_like(q_squared)
-    for a, b in parameters.T:
+def _peng(parameters: Floats, q_squared: Array) -> Array:
+    total = 0.0
+    for a, b in parameters.T.tolist():
         # b belongs to s = q / 2.
         total += a * np.exp(-b * q_squared / 4)
     return total

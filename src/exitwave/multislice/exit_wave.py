@@ -1,12 +1,14 @@
-"""The exit wave of one specimen, by abTEM's multislice or by our own in Fourier space.
+"""The exit wave of a specimen, by abTEM's multislice or by our own in Fourier space.
 
 >>> wave = exit_wave(specimen, Multislice())     # complex64, indexed [y, x]
+>>> waves = exit_waves(specimens, [Multislice()] * len(specimens), "gpu")
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
 from exitwave.multislice.atomic_scattering import parametrization_class
+from exitwave.multislice.batches import fourier_waves
 from exitwave.multislice.fourier import Passage, fourier_wave
 from exitwave.specimens.build import Specimen
 
@@ -178,14 +181,72 @@ def exit_wave(
         Where the wave has values that are not finite.
     """
     wave = _fourier_wave if settings.method == "fourier" else _abtem_wave
-    values = wave(specimen, settings, device)
-    if not np.all(np.isfinite(values)):
+    return _finite(wave(specimen, settings, device))
+
+
+def exit_waves(
+    specimens: Sequence[Specimen],
+    settings: Sequence[Multislice],
+    device: Literal["cpu", "gpu"] = "gpu",
+) -> list[NDArray[np.complex64] | Exception]:
+    """Return the exit waves of many specimens, which a GPU computes together.
+
+    Parameters
+    ----------
+    specimens : sequence of Specimen
+        Atoms in their boxes.
+    settings : sequence of Multislice
+        Energy, sampling, slices, potentials of each.
+    device : {'cpu', 'gpu'}
+        Where the waves are computed. On a GPU and in Fourier space they are batches, see
+        `exitwave.multislice.batches.fourier_waves`; otherwise one follows the other.
+
+    Returns
+    -------
+    list
+        Of each specimen what `exit_wave` returns or raises. On a GPU the wave depends on the other
+        specimens by rounding alone, less than 1e-6 in Eq. (A.1) of the paper.
+    """
+    pairs = list(zip(specimens, settings, strict=True))
+    together = device == "gpu" and all(each.method == "fourier" for each in settings)
+    if not together or len(pairs) <= 1:
+        return [_attempt(exit_wave, *each, device) for each in pairs]
+    passages = [passage_of(*each) for each in pairs]
+    try:
+        waves = fourier_waves(specimens, passages, device)
+    except Exception:
+        # One of them, or too much for the memory of the GPU. Alone each fails by itself.
+        return [_attempt(exit_wave, *each, device) for each in pairs]
+    return [_attempt(_finite, wave) for wave in waves]
+
+
+def _attempt(
+    function: Callable[..., NDArray[np.complex64]], *arguments: Any
+) -> NDArray[np.complex64] | Exception:
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return error
+
+
+def _finite(wave: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    if not np.all(np.isfinite(wave)):
         raise SpecimenError("the multislice calculation gave values that are not finite")
-    return values
+    return wave
 
 
 def _fourier_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArray[np.complex64]:
-    passage = Passage(
+    passage = passage_of(specimen, settings)
+    if device == "gpu":
+        return fourier_waves([specimen], [passage])[0]
+    # Shared out over threads, a matrix product is rounded differently.
+    with threadpool_limits(1, user_api="blas"):
+        return fourier_wave(specimen, passage)
+
+
+def passage_of(specimen: Specimen, settings: Multislice) -> Passage:
+    """Return how the wave passes a specimen in our own multislice in Fourier space."""
+    return Passage(
         energy_kev=single_energy(settings),
         points=grid_points(settings, specimen.box),
         stored_points=stored_points(settings, specimen.box),
@@ -194,9 +255,6 @@ def _fourier_wave(specimen: Specimen, settings: Multislice, device: str) -> NDAr
         smearing_width=smearing_width(settings),
         parametrization=settings.parametrization,
     )
-    # Shared out over threads, a matrix product is rounded differently.
-    with threadpool_limits(1, user_api="blas"):
-        return fourier_wave(specimen, passage, device)
 
 
 def _abtem_wave(specimen: Specimen, settings: Multislice, device: str) -> NDArray[np.complex64]:

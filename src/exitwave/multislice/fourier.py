@@ -17,6 +17,8 @@ frequencies of the potential do. They form a square block, with which propagatio
 transforms skip what lies outside. The block is stored from its lowest frequency on. The wave in
 real space is thereby modulated, which the transmission does not notice.
 
+`exitwave.multislice.batches` does the same for many specimens at once on a GPU.
+
 >>> wave = fourier_wave(specimen, passage)     # complex64, indexed [y, x]
 """
 
@@ -29,6 +31,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from exitwave.multislice.atom_planes import Plane, mean_variance, shared_among_planes
 from exitwave.multislice.atomic_scattering import scattering_factor
@@ -36,6 +39,7 @@ from exitwave.multislice.electrons import electron_wavelength, phase_per_scatter
 from exitwave.multislice.row_blocks import active_rows, blocks
 from exitwave.specimens.build import Specimen
 
+Complex = NDArray[np.complex64]
 # NumPy's or CuPy's.
 Array = Any
 
@@ -72,9 +76,7 @@ class Passage:
     """Of the scattering factors."""
 
 
-def fourier_wave(
-    specimen: Specimen, passage: Passage, device: str = "cpu"
-) -> NDArray[np.complex64]:
+def fourier_wave(specimen: Specimen, passage: Passage) -> Complex:
     """Return the wave at the exit plane, relative to the incident plane wave.
 
     Parameters
@@ -83,60 +85,45 @@ def fourier_wave(
         Atoms in their box, with z along the beam from 0 at the highest.
     passage : Passage
         Energy, grid, planes, potentials.
-    device : {'cpu', 'gpu'}
-        NumPy with SciPy's FFT, or CuPy.
 
     Returns
     -------
     (stored_points, stored_points) array of complex64
         Indexed [y, x].
     """
-    arrays, fft = array_modules(device)
-    band = _Band(passage, specimen.box)
+    band = Band(passage, specimen.box)
     depths = specimen.positions[:, 2]
-    width = _mean_distance(passage)
-    planes = shared_among_planes(depths.max() - depths, _plane_distance(passage), width)
+    width = mean_distance(passage)
+    planes = shared_among_planes(depths.max() - depths, plane_distance(passage), width)
     factors = {
-        int(number): _phase_factor(int(number), specimen.box, passage, band)
+        int(number): phase_factor(int(number), specimen.box, passage, band.rows, band.half)
         for number in np.unique(specimen.numbers)
     }
     rows, turned = _fewest_rows(specimen, planes, factors, passage)
     places = specimen.positions[:, [1, 0] if turned else [0, 1]]
-    potential = _Potential(specimen.numbers, places, factors, band, arrays)
-    optics = _Optics(passage, band, arrays, fft)
+    potential = _Potential(specimen.numbers, places, factors, band)
+    optics = _Optics(passage, band)
     spectrum = None
     ends = [*(plane.height for plane in planes[1:]), -passage.exit_distance]
     for plane, end, active in zip(planes, ends, rows, strict=True):
         spectrum = optics.transmitted(spectrum, potential.spectrum(plane), active)
         spectrum = optics.propagated(spectrum, plane.height - end)
-    wave = optics.stored(spectrum)
+    wave: Complex = stored_waves(spectrum, passage, band, np, fft)
     return np.ascontiguousarray(wave.T) if turned else wave
 
 
-def array_modules(device: str) -> tuple[Any, Any]:
-    """Return the modules of arrays and of their FFTs, which have the same functions."""
-    if device == "gpu":
-        import cupy
-        import cupyx.scipy.fft
-
-        return cupy, cupyx.scipy.fft
-    import scipy.fft
-
-    return np, scipy.fft
-
-
-def _mean_distance(passage: Passage) -> float:
+def mean_distance(passage: Passage) -> float:
     """Return the mean distance along the beam of two points of a vibrating atom [Å]."""
     # Two points of a Gaussian are 2 σ / sqrt(π) apart.
     return _CORE_DISTANCE + 2 / math.sqrt(math.pi) * passage.smearing_width
 
 
-def _plane_distance(passage: Passage) -> float:
+def plane_distance(passage: Passage) -> float:
     """Return the distance of the planes [Å]: four of them must be able to hold an atom."""
-    return max(passage.plane_distance, 2 * _mean_distance(passage))
+    return max(passage.plane_distance, 2 * mean_distance(passage))
 
 
-class _Band:
+class Band:
     """The square block of the wave's frequencies that is kept, and that of the potential."""
 
     def __init__(self, passage: Passage, box: float) -> None:
@@ -169,31 +156,26 @@ class _Potential:
         numbers: NDArray[np.integer],
         places: NDArray[np.float64],
         factors: dict[int, NDArray[np.float32]],
-        band: _Band,
-        arrays: Any,
+        band: Band,
     ) -> None:
-        self.arrays = arrays
         self.numbers = numbers
-        self.along_y = _waves(band.rows, places[:, 1], arrays)
-        self.along_x = _waves(band.half, places[:, 0], arrays)
+        self.along_y = _waves(band.rows, places[:, 1])
+        self.along_x = _waves(band.half, places[:, 0])
         # Complex, for a product of complex with real numbers would convert these each time.
-        self.factors = {
-            number: arrays.asarray(factor.astype(np.complex64))
-            for number, factor in factors.items()
-        }
+        self.factors = {number: factor.astype(np.complex64) for number, factor in factors.items()}
         # On the rows of the full grid; those beyond the band stay zero.
         self.highest = band.potential_highest
-        self.full = arrays.zeros((band.points, self.highest + 1), dtype=np.complex64)
+        self.full = np.zeros((band.points, self.highest + 1), dtype=np.complex64)
 
-    def spectrum(self, plane: Plane) -> Array:
+    def spectrum(self, plane: Plane) -> Complex:
         """Return the half transform, indexed [ky, kx], valid until the next call."""
-        total: Array = 0
+        total: Any = 0
         for number, factor in self.factors.items():
             own = self.numbers[plane.atoms] == number
             if not own.any():
                 continue
-            atoms = self.arrays.asarray(plane.atoms[own])
-            weights = self.arrays.asarray(plane.weights[own].astype(np.float32))
+            atoms = plane.atoms[own]
+            weights = plane.weights[own].astype(np.float32)
             part = (self.along_y[atoms] * weights[:, None]).T @ self.along_x[atoms]
             part *= factor
             total = part + total
@@ -202,24 +184,46 @@ class _Potential:
         return self.full
 
 
-def _waves(frequencies: NDArray[np.float64], places: NDArray[np.float64], arrays: Any) -> Array:
+def _waves(frequencies: NDArray[np.float64], places: NDArray[np.float64]) -> Complex:
     """Return exp(-2πi k x), indexed [atom, frequency]."""
     waves = np.exp(-2j * np.pi * places[:, None] * frequencies)
-    return arrays.asarray(waves.astype(np.complex64))
+    return np.asarray(waves, dtype=np.complex64)
 
 
-def _phase_factor(number: int, box: float, passage: Passage, band: _Band) -> NDArray[np.float32]:
-    """Return an element's phase shift as a transform on the grid, indexed [ky, kx]."""
-    k_squared = band.rows[:, None] ** 2 + band.half**2
+def phase_factor(number: int, box: float, passage: Passage, rows: Array, half: Array) -> Array:
+    """Return an element's phase shift as a transform on the grid.
+
+    Parameters
+    ----------
+    number : int
+        Atomic number.
+    box : float
+        Side of the box [Å].
+    passage : Passage
+        Energy, grid, planes, potentials.
+    rows, half : (2 n - 1,) and (n,) arrays
+        `Band.rows` and `Band.half` [1/Å], of NumPy or CuPy.
+
+    Returns
+    -------
+    (2 n - 1, n) array of float32
+        Of the same module, indexed [ky, kx].
+
+    Raises
+    ------
+    SpecimenError
+        Where the parametrisation has no values for the element.
+    """
+    k_squared = rows[:, None] ** 2 + half**2
     along_beam = (0.5 * electron_wavelength(passage.energy_kev) * k_squared) ** 2
     q_squared = k_squared + along_beam
-    spread = mean_variance(_plane_distance(passage), _mean_distance(passage))
+    spread = mean_variance(plane_distance(passage), mean_distance(passage))
     damping = np.minimum(2 * np.pi**2 * spread * along_beam, _MOST_UNDONE)
     damping -= 2 * np.pi**2 * passage.smearing_width**2 * q_squared
     scale = phase_per_scattering_factor(passage.energy_kev) * (passage.points / box) ** 2
     factor = scale * np.exp(damping)
     factor *= scattering_factor(number, passage.parametrization, q_squared)
-    return np.asarray(factor, dtype=np.float32)
+    return factor.astype(np.float32)
 
 
 def _reach(factor: NDArray[np.float32], points: int) -> int:
@@ -260,19 +264,17 @@ def _fewest_rows(
 class _Optics:
     """Transmission through planes and propagation between them, of the kept block."""
 
-    def __init__(self, passage: Passage, band: _Band, arrays: Any, fft: Any) -> None:
+    def __init__(self, passage: Passage, band: Band) -> None:
         self.passage = passage
         self.band = band
-        self.arrays = arrays
-        self.fft = fft
         self.phase_per_angstrom = (
             -np.pi * electron_wavelength(passage.energy_kev) * band.frequencies**2
         )
-        self.propagators: dict[float, Array] = {}
+        self.propagators: dict[float, Complex] = {}
 
     def transmitted(
-        self, spectrum: Array | None, potential: Array, active: NDArray[np.bool_]
-    ) -> Array:
+        self, spectrum: Complex | None, potential: Complex, active: NDArray[np.bool_]
+    ) -> Complex:
         """Return the block behind a plane; before the first one there is none yet.
 
         Parameters
@@ -285,65 +287,75 @@ class _Optics:
             Rows in which the phase shift counts.
         """
         points, size = self.passage.points, self.band.size
-        potential = self.fft.ifft(potential, axis=0)
-        if spectrum is None:
-            before = self._plane_wave()
-        else:
-            before = self.fft.ifft(spectrum, n=points, axis=0)
-        # A GPU is faster with all rows at once.
-        one_block = [(slice(0, points), True)]
-        parts = blocks(active, _ROWS_AT_ONCE) if self.arrays is np else one_block
+        potential = fft.ifft(potential, axis=0)
+        before = self._plane_wave() if spectrum is None else fft.ifft(spectrum, n=points, axis=0)
         # From here on `before` becomes the wave behind the plane, row by row.
-        for rows, acts in parts:
+        for rows, acts in blocks(active, _ROWS_AT_ONCE):
             if acts:
-                wave = self._transmission(potential[rows])
-                wave *= self.fft.ifft(before[rows], n=points, axis=1)
-                before[rows] = self.fft.fft(wave, axis=1, overwrite_x=True)[:, :size]
-        return self.fft.fft(before, axis=0, overwrite_x=True)[:size]
+                wave = phasors(fft.irfft(potential[rows], n=points, axis=1))
+                wave *= fft.ifft(before[rows], n=points, axis=1)
+                before[rows] = fft.fft(wave, axis=1, overwrite_x=True)[:, :size]
+        block: Complex = fft.fft(before, axis=0, overwrite_x=True)[:size]
+        return block
 
-    def _plane_wave(self) -> Array:
+    def _plane_wave(self) -> Complex:
         """Return the incident wave, transformed along x; zero is not the block's first order."""
         points, zero = self.passage.points, self.band.highest
         turns = np.arange(points) * zero % points / points
-        wave = self.arrays.zeros((points, self.band.size), dtype=np.complex64)
-        column = (points * np.exp(2j * np.pi * turns)).astype(np.complex64)
-        wave[:, zero] = self.arrays.asarray(column)
+        wave = np.zeros((points, self.band.size), dtype=np.complex64)
+        wave[:, zero] = points * np.exp(2j * np.pi * turns)
         return wave
 
-    def _transmission(self, potential: Array) -> Array:
-        phase = self.fft.irfft(potential, n=self.passage.points, axis=1)
-        transmission = self.arrays.empty(phase.shape, dtype=np.complex64)
-        # Several times faster than the exponential of a complex array.
-        transmission.real = self.arrays.cos(phase)
-        transmission.imag = self.arrays.sin(phase)
-        return transmission
-
-    def propagated(self, spectrum: Array, distance: float) -> Array:
+    def propagated(self, spectrum: Complex, distance: float) -> Complex:
         """Return the block after a distance [Å], in the Fresnel approximation."""
         # Most planes are equally far apart; to the rounding nothing is sensitive.
         distance = round(distance, 6)
         if distance not in self.propagators:
             phases = np.exp(1j * distance * self.phase_per_angstrom)
-            both = (phases[:, None] * phases).astype(np.complex64)
-            self.propagators[distance] = self.arrays.asarray(both)
+            self.propagators[distance] = (phases[:, None] * phases).astype(np.complex64)
         spectrum *= self.propagators[distance]
         return spectrum
 
-    def stored(self, spectrum: Array) -> NDArray[np.complex64]:
-        """Return the wave on its stored points; frequencies at their border are dropped."""
-        size = self.passage.stored_points
-        most = min(size // 2 - 1, self.band.highest)
-        centre = self.band.highest
-        ranges = (
-            (slice(0, most + 1), slice(centre, centre + most + 1)),
-            (
-                slice(size - most, size),
-                slice(centre - most, centre),
-            ),
-        )
-        kept = self.arrays.zeros((size, size), dtype=np.complex64)
-        for (to_y, from_y), (to_x, from_x) in itertools.product(ranges, repeat=2):
-            kept[to_y, to_x] = spectrum[from_y, from_x]
-        wave = self.fft.ifft2(kept, overwrite_x=True)
-        wave *= np.float32((size / self.passage.points) ** 2)
-        return np.asarray(wave if self.arrays is np else self.arrays.asnumpy(wave))
+
+def phasors(phases: Array, arrays: Any = np) -> Array:
+    """Return exp(iφ), in complex64, of phases [rad] in float32."""
+    result = arrays.empty(phases.shape, dtype=np.complex64)
+    # Several times faster than the exponential of a complex array.
+    result.real = arrays.cos(phases)
+    result.imag = arrays.sin(phases)
+    return result
+
+
+def stored_waves(
+    spectra: Array, passage: Passage, band: Band, arrays: Any, transforms: Any
+) -> Array:
+    """Return waves on their stored points; frequencies at their border are dropped.
+
+    Parameters
+    ----------
+    spectra : (..., size, size) array of complex64
+        Blocks of one wave or more.
+    passage : Passage
+        Grid.
+    band : Band
+        The block.
+    arrays, transforms : module
+        NumPy and SciPy's FFT, or those of CuPy.
+
+    Returns
+    -------
+    (..., stored_points, stored_points) array of complex64
+        Indexed [..., y, x].
+    """
+    size, centre = passage.stored_points, band.highest
+    most = min(size // 2 - 1, band.highest)
+    ranges = (
+        (slice(0, most + 1), slice(centre, centre + most + 1)),
+        (slice(size - most, size), slice(centre - most, centre)),
+    )
+    kept = arrays.zeros((*spectra.shape[:-2], size, size), dtype=np.complex64)
+    for (to_y, from_y), (to_x, from_x) in itertools.product(ranges, repeat=2):
+        kept[..., to_y, to_x] = spectra[..., from_y, from_x]
+    waves = transforms.ifft2(kept, overwrite_x=True)
+    waves *= np.float32((size / passage.points) ** 2)
+    return waves

@@ -12,7 +12,7 @@ image formed from the mean wave lacks the thermal diffuse background.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,8 +21,13 @@ from numpy.typing import NDArray
 
 from exitwave.config import Multislice
 from exitwave.errors import SpecimenError
-from exitwave.multislice.exit_wave import exit_wave, mean_square_displacement
+from exitwave.multislice.exit_wave import exit_wave, exit_waves, mean_square_displacement
 from exitwave.specimens.build import Specimen
+
+Draws = Callable[[int], np.random.Generator]
+
+# So many waves are in memory.
+_CONFIGURATIONS_AT_ONCE = {"cpu": 1, "gpu": 64}
 
 
 def displacement_widths(numbers: NDArray[np.integer], settings: Multislice) -> NDArray[np.float64]:
@@ -82,7 +87,7 @@ def displaced(
 def frozen_phonon_waves(
     specimen: Specimen,
     settings: Multislice,
-    draws: Callable[[int], np.random.Generator],
+    draws: Draws,
     device: Literal["cpu", "gpu"] = "cpu",
 ) -> Iterator[NDArray[np.complex64]]:
     """Yield the wave of each configuration; see `exitwave.multislice.exit_wave.exit_wave`.
@@ -96,16 +101,23 @@ def frozen_phonon_waves(
     draws : callable
         Gives the random generator of a configuration by its number.
     device : {'cpu', 'gpu'}
-        Where abTEM computes.
+        Where the waves are computed, on a GPU many at a time.
     """
-    for number in range(settings.frozen_phonon_configurations):
-        yield exit_wave(*displaced(specimen, settings, draws(number)), device)
+    count, step = settings.frozen_phonon_configurations, _CONFIGURATIONS_AT_ONCE[device]
+    for first in range(0, count, step):
+        numbers = range(first, min(first + step, count))
+        cases = [displaced(specimen, settings, draws(number)) for number in numbers]
+        waves = exit_waves([case[0] for case in cases], [case[1] for case in cases], device)
+        for wave in waves:
+            if isinstance(wave, Exception):
+                raise wave
+            yield wave
 
 
 def thermal_exit_wave(
     specimen: Specimen,
     settings: Multislice,
-    draws: Callable[[int], np.random.Generator],
+    draws: Draws,
     device: Literal["cpu", "gpu"] = "cpu",
 ) -> NDArray[np.complex64]:
     """Return the exit wave that is stored: of smeared potentials, or the configurations' mean.
@@ -124,3 +136,25 @@ def thermal_exit_wave(
     for wave in waves:
         total += wave
     return np.asarray(total / settings.frozen_phonon_configurations, dtype=np.complex64)
+
+
+def thermal_exit_waves(
+    specimens: Sequence[Specimen],
+    settings: Sequence[Multislice],
+    draws: Sequence[Draws],
+    device: Literal["cpu", "gpu"] = "gpu",
+) -> list[NDArray[np.complex64] | Exception]:
+    """Return of each specimen what `thermal_exit_wave` returns or raises.
+
+    A GPU computes many specimens together, or of frozen phonons many configurations of one. The
+    parameters are sequences of those of `thermal_exit_wave`.
+    """
+    if all(each.thermal == "smeared" for each in settings):
+        return exit_waves(specimens, settings, device)
+    waves: list[NDArray[np.complex64] | Exception] = []
+    for case in zip(specimens, settings, draws, strict=True):
+        try:
+            waves.append(thermal_exit_wave(*case, device))
+        except Exception as error:
+            waves.append(error)
+    return waves

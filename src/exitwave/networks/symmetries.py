@@ -48,13 +48,31 @@ def _turned(batch: Any, symmetries: Any) -> Any:
     from keras import ops
 
     size, channels = batch.shape[1], batch.shape[-1]
-    # Which pixel comes to which place, under each symmetry.
-    pixels = np.arange(size**2, dtype=np.int32).reshape(size, size)
-    origins = np.stack([transform(pixels, symmetry).ravel() for symmetry in range(SYMMETRIES)])
+    rows, columns = _origins(symmetries, size)
     # Gathered from one long list of pixels, which every backend does fast.
     samples = ops.shape(batch)[0]
-    first = ops.arange(samples, dtype="int32")[:, None] * size**2
-    places = ops.take(ops.convert_to_tensor(origins), symmetries[:, 0, 0], axis=0) + first
+    first = ops.reshape(ops.arange(samples, dtype="int32") * size**2, (-1, 1, 1))
+    places = first + rows * size + columns
     listed = ops.reshape(batch, (-1, channels))
     moved = ops.take(listed, ops.reshape(places, (-1,)), axis=0)
     return ops.reshape(moved, (-1, size, size, channels))
+
+
+def _origins(symmetries: Any, size: int) -> tuple[Any, Any]:
+    """Return row and column of the pixel that comes to each place ``(sample, y, x)``.
+
+    They are computed in the step: tables of all symmetries would make its program many times as
+    large, and slow to compile.
+    """
+    from keras import ops
+
+    last = size - 1
+    y = ops.reshape(ops.arange(size, dtype="int32"), (1, size, 1))
+    x = ops.reshape(ops.arange(size, dtype="int32"), (1, 1, size))
+    x = ops.where(symmetries >= 4, last - x, x)
+    turns = symmetries % 4
+    odd, far = turns % 2 == 1, turns >= 2
+    # By one quarter: in[x, last - y]; by two: in[last - y, last - x]; by three: in[last - x, y].
+    rows = ops.where(odd, x, y)
+    columns = ops.where(odd, last - y, x)
+    return ops.where(far, last - rows, rows), ops.where(far, last - columns, columns)

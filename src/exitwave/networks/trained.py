@@ -1,10 +1,13 @@
 """A trained network as a folder: written once, then loaded and used without its configuration.
 
 ``model.keras`` holds architecture and weights, ``network.json`` what is needed to use them: the
-normalisation, the number of images, the sampling [Å] it was trained for, and its provenance.
+normalisation, the number of images, what it was trained for (`exitwave.networks.domain`), and its
+provenance.
 
 >>> network = load_network(Path("results/networks/mos2"))
 >>> waves = predict_waves(network, images, sampling_angstrom=0.105)
+
+For images larger than those of a training see `exitwave.networks.tiles`.
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +27,14 @@ from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 from exitwave.networks import backend
-from exitwave.networks.architectures import ARCHITECTURES
+from exitwave.networks.architectures import ARCHITECTURES, build_network
+from exitwave.networks.domain import (
+    Conditions,
+    TrainingDomain,
+    as_json,
+    from_json,
+    require_domain,
+)
 from exitwave.networks.normalization import normalize_series
 
 if TYPE_CHECKING:
@@ -43,6 +53,23 @@ class TrainedNetwork:
 
     model: keras.Model
     settings: NetworkSettings
+    name: str = ""
+    domain: TrainingDomain | None = None
+    """None where it is not recorded, as by version 0.1."""
+    traced: dict[tuple[int, ...], object] = field(default_factory=dict, compare=False, repr=False)
+    """Keras' functions of the model by the size of the images [pixel] that they are for."""
+
+    def apply(self, series: NDArray[np.float32]) -> NDArray[np.complex64]:
+        """Return the waves (sample, y, x) of normalised series (sample, y, x, frame)."""
+        size = series.shape[1:3]
+        if size not in self.traced:
+            # TensorFlow's function of one size would be traced at the second for images of any
+            # size, for which bilinear upsampling has no graph.
+            self.model.make_predict_function(force=True)
+            self.traced[size] = self.model.predict_function
+        self.model.predict_function = self.traced[size]
+        parts = np.asarray(self.model.predict_on_batch(series))
+        return np.asarray(1 + parts[..., 0] + 1j * parts[..., 1], dtype=np.complex64)
 
 
 def save_network(
@@ -51,6 +78,7 @@ def save_network(
     settings: NetworkSettings,
     origin: Mapping[str, str],
     sampling_angstrom: tuple[float, float] | None = None,
+    domain: TrainingDomain | None = None,
 ) -> None:
     """Write a network into its folder.
 
@@ -66,6 +94,8 @@ def save_network(
         How it was made, see `exitwave.provenance.attributes`.
     sampling_angstrom : tuple of (float, float), optional
         Smallest and largest side of a pixel that it was trained with [Å].
+    domain : TrainingDomain, optional
+        What it was trained for.
     """
     with replacing(folder / MODEL_NAME) as temporary:
         model.save(temporary)
@@ -74,6 +104,8 @@ def save_network(
     content: dict[str, object] = {"network": values, **origin}
     if sampling_angstrom is not None:
         content["sampling_angstrom"] = sampling_angstrom
+    if domain is not None:
+        content["domain"] = as_json(domain)
     write_text(folder / SETTINGS_NAME, json.dumps(content, indent=1, sort_keys=True))
 
 
@@ -89,13 +121,15 @@ def _remove_times(archive: Path) -> None:
             file.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
 
 
-def load_network(path: str | Path) -> TrainedNetwork:
+def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwork:
     """Load a trained network.
 
     Parameters
     ----------
     path : str or Path
         Its folder, or ``model.keras`` in it.
+    precision : str, optional
+        Keras' precision policy to compute with; by default that of the training.
 
     Raises
     ------
@@ -110,7 +144,7 @@ def load_network(path: str | Path) -> TrainedNetwork:
                 f"{folder} holds no trained network, since {name} is missing; check the path, or "
                 "run snakemake to train it."
             )
-    settings = read_settings(folder)
+    settings, domain = read_settings(folder), read_domain(folder)
     backend.prepare_environment()
     import keras
 
@@ -121,7 +155,12 @@ def load_network(path: str | Path) -> TrainedNetwork:
     # Zip, HDF5, JSON and Keras each fail in their own way on a damaged file.
     except Exception as error:
         raise _damaged(folder / MODEL_NAME, error) from error
-    return TrainedNetwork(model, settings)
+    if precision is not None and precision != settings.precision:
+        settings = settings.model_copy(update={"precision": precision})
+        weights = model.get_weights()
+        model = build_network(settings, settings.images)
+        model.set_weights(weights)
+    return TrainedNetwork(model, settings, folder.resolve().name, domain)
 
 
 def read_settings(folder: Path) -> NetworkSettings:
@@ -134,10 +173,35 @@ def read_settings(folder: Path) -> NetworkSettings:
     """
     path = folder / SETTINGS_NAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))["network"]
-        return NetworkSettings.model_validate(values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return NetworkSettings.model_validate(_content(path)["network"])
+    except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
+
+
+def read_domain(folder: Path) -> TrainingDomain | None:
+    """Return what the network in a folder was trained for; None where it is not recorded.
+
+    Raises
+    ------
+    ExitwaveError
+        Where ``network.json`` is missing or damaged.
+    """
+    path = folder / SETTINGS_NAME
+    stored = _content(path).get("domain")
+    try:
+        return None if stored is None else from_json(stored)
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"a mapping was expected, not {type(content).__name__}")
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return content
 
 
 def _damaged(path: Path, error: Exception) -> ExitwaveError:
@@ -175,18 +239,26 @@ def predict_waves(
     Raises
     ------
     ExitwaveError
-        Where the network cannot take images of this number or size.
+        Where the network cannot take images of this number or size, or was trained with others of
+        their pixels.
     """
     image = np.asarray(image)
     settings = network.settings
     _check_images(image.shape, settings)
+    samplings = np.asarray(sampling_angstrom)
+    pixels = (float(samplings.min()), float(samplings.max()))
+    require_domain(
+        network.name,
+        network.domain,
+        Conditions(images=settings.images, sampling_angstrom=pixels),
+        "resample them to pixels of its training, or take a network that was trained for them",
+    )
     series = normalize_series(image, settings.normalization, sampling_angstrom)
     wave = np.empty(image.shape[:3], np.complex64)
     step = batch_size or settings.batch_size
     for first in range(0, len(image), step):
         batch = slice(first, first + step)
-        parts = np.asarray(network.model.predict_on_batch(series[batch]))
-        wave[batch] = 1 + parts[..., 0] + 1j * parts[..., 1]
+        wave[batch] = network.apply(series[batch])
     return wave
 
 

@@ -1,1 +1,1 @@
-"""Reconstruction of exit waves from focal series without a network."""
+"""Focal series from microscopes, and exit waves reconstructed from series without a network."""

@@ -20,7 +20,10 @@ IDENTITY = (
 
 ENERGY = column("energy", "f8", "keV", "kinetic energy of the electrons")
 
-_COMPONENTS = "0 flake, 1 support, 2 contamination"
+COMPONENTS = ("flake", "support", "contamination")
+"""What an atom may belong to, by its number in a store."""
+
+_COMPONENTS = ", ".join(f"{number} {name}" for number, name in enumerate(COMPONENTS))
 
 
 @dataclass(frozen=True)

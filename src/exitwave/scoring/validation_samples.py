@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from exitwave.errors import ExitwaveError
 from exitwave.files.reader import StoreReader
 from exitwave.files.tables import write_table
+from exitwave.networks.domain import Conditions, require_domain
 from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.metrics import Wave
 
@@ -149,6 +150,34 @@ def predicted(
     return waves
 
 
+def conditions(samples: ValidationSamples, frames: Sequence[int] | None = None) -> Conditions:
+    """Return under which conditions the series of samples were recorded.
+
+    Parameters
+    ----------
+    samples : ValidationSamples
+        Series.
+    frames : sequence of int, optional
+        The images of each series that a network gets; by default all.
+    """
+    defocus = np.array(samples.column("defocus"), dtype=np.float64)
+    if frames is not None:
+        defocus = defocus[:, list(frames)]
+    steps = np.diff(defocus, axis=1)
+
+    def limits(values: Any) -> tuple[float, float]:
+        return float(np.min(values)), float(np.max(values))
+
+    return Conditions(
+        images=defocus.shape[1],
+        energy_kev=limits(samples.column("energy")),
+        sampling_angstrom=limits(samples.column("sampling")),
+        defocus_angstrom=limits(defocus),
+        defocus_step_angstrom=limits(steps) if steps.size else None,
+        dose_per_square_angstrom=limits(samples.column("dose")),
+    )
+
+
 def network_predictor(folder: Path) -> Predictor:
     """Return the trained network in a folder as a predictor."""
     from exitwave.networks.trained import load_network, predict_waves
@@ -159,6 +188,39 @@ def network_predictor(folder: Path) -> Predictor:
         return predict_waves(network, images, sampling)
 
     return predict
+
+
+def require_network_fits(
+    folder: Path, epochs: Sequence[Path], frames: Sequence[int] | None = None
+) -> None:
+    """Raise where a network was trained for other series than those of epochs.
+
+    Materials and supports that it does not know are no reason: how it does on them is what an
+    evaluation is for.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the network.
+    epochs : sequence of Path
+        Files of focal series.
+    frames : sequence of int, optional
+        The images of each series that the network gets; by default all.
+
+    Raises
+    ------
+    ExitwaveError
+        With one sentence for each quantity that is outside.
+    """
+    from exitwave.networks.trained import read_domain
+
+    with validation_samples(epochs) as samples:
+        require_domain(
+            folder.name,
+            read_domain(folder),
+            conditions(samples, frames),
+            "evaluate it on a data set like that of its training, or train one for this",
+        )
 
 
 def ranked(rows: Sequence[Row]) -> list[int]:

@@ -63,6 +63,7 @@ from exitwave.scoring.validation_samples import (
     percentile_rank,
     predicted,
     ranked,
+    require_network_fits,
     validation_samples,
     write_rows,
 )
@@ -113,6 +114,8 @@ def compare_reconstructions(
     # First of all, since it says what is wrong with a folder that holds no network.
     predict = network_predictor(network)
     taken, made_from = read_settings(network).images, inputs.of_network(network)
+    images = read_spec(spec, CompareSpec).comparison.images
+    require_network_fits(network, epochs, taken_frames(images, taken))
     compare_predictions(spec, predict, taken, epochs, output, made_from, workers)
 
 

@@ -49,6 +49,7 @@ from exitwave.scoring.validation_samples import (
     network_predictor,
     predicted,
     ranked,
+    require_network_fits,
     validation_samples,
     write_rows,
 )
@@ -83,6 +84,8 @@ def judge_ensemble(
     """
     _require_several(len(networks))
     predictors = [network_predictor(folder) for folder in networks]
+    for folder in networks:
+        require_network_fits(folder, epochs)
     judge_predictions(spec, predictors, epochs, output, inputs.of_networks(networks))
 
 

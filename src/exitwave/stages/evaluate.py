@@ -51,6 +51,7 @@ from exitwave.scoring.validation_samples import (
     percentile_rank,
     predicted,
     ranked,
+    require_network_fits,
     validation_samples,
     write_rows,
 )
@@ -76,8 +77,10 @@ def evaluate_network(spec: str, network: Path, epochs: Sequence[Path], output: P
     output : Path
         Folder of the evaluation.
     """
-    made_from = inputs.of_network(network)
-    evaluate_predictions(spec, network_predictor(network), epochs, output, made_from)
+    # First of all, since it says what is wrong with a folder that holds no network.
+    predict = network_predictor(network)
+    require_network_fits(network, epochs)
+    evaluate_predictions(spec, predict, epochs, output, inputs.of_network(network))
 
 
 def evaluate_predictions(

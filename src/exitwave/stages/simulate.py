@@ -4,6 +4,9 @@ A sample that is already there, in a previous file of any shard or in the journa
 is copied if its key still holds; only the others are computed. The samples that fail are named,
 with the reason, in the store's attribute ``failed`` and in the summary beside it.
 
+On a processor each worker builds specimens and computes their waves. With a GPU the workers only
+build specimens, and this process computes the waves of many at a time.
+
 >>> simulate_exit_waves(spec, Path("catalog/shards/000.json"), Path("exit_waves/000.nc"), workers=2)
 """
 
@@ -14,12 +17,13 @@ import itertools
 import logging
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exitwave.config import Multislice, Structure
 from exitwave.errors import ExitwaveError, SpecimenError
@@ -37,19 +41,29 @@ from exitwave.multislice.exit_wave import (
     stored_points,
     with_drawn_energy,
 )
-from exitwave.multislice.thermal import thermal_exit_wave
+from exitwave.multislice.thermal import Draws, thermal_exit_wave, thermal_exit_waves
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EXIT_WAVES, ExitWaveSample
 from exitwave.samples.parts import Identity
 from exitwave.seeds import generator
-from exitwave.specimens.build import build_specimen
+from exitwave.specimens.build import Specimen, build_specimen
 from exitwave.summaries.exit_waves import FailedSpecimen, ShardSummary, failed_text
-from exitwave.tasks.parallel import map_tasks, prefetch
+from exitwave.tasks.parallel import (
+    chunks,
+    counted_results,
+    map_tasks,
+    prefetch,
+    unordered_results,
+)
 from exitwave.tasks.progress import FailedSample, current
 from exitwave.workflow.specs import SimulateSpec, read_spec
 
 logger = logging.getLogger(__name__)
+
+# Several batches of small waves, or two of large ones. Three such chunks are under way: their
+# waves are computed, wait to be written, or are written.
+_SPECIMENS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -75,21 +89,50 @@ class Simulated:
     seconds: float
 
 
-def simulate_sample(task: Simulation) -> Simulated:
-    """Build one specimen and compute its exit wave."""
+@dataclass(frozen=True)
+class Built:
+    """A specimen, the settings with its own energy, and the time that it took to build [s]."""
+
+    specimen: Specimen
+    multislice: Multislice
+    seconds: float
+
+
+# A specimen, its wave, and its share of the time that the waves took [s].
+_Crossed = tuple[Built, NDArray[np.complex64], float]
+
+
+def build_sample(task: Simulation) -> Built:
+    """Build one specimen."""
     start = time.perf_counter()
-    identity = (task.dataset, task.material.identifier, task.sample_index)
-
-    def draws(*aspect: str | int) -> np.random.Generator:
-        return generator(task.seed, *identity, "multislice", *aspect)
-
     specimen = build_specimen(
         task.material, task.structure, task.seed, task.dataset, task.sample_index
     )
-    settings = with_drawn_energy(task.multislice, draws("energy"))
-    wave = thermal_exit_wave(
-        specimen, settings, lambda number: draws("phonons", number), task.device
-    )
+    settings = with_drawn_energy(task.multislice, _generator(task, "energy"))
+    return Built(specimen, settings, time.perf_counter() - start)
+
+
+def simulate_sample(task: Simulation) -> Simulated:
+    """Build one specimen and compute its exit wave."""
+    built = build_sample(task)
+    start = time.perf_counter()
+    wave = thermal_exit_wave(built.specimen, built.multislice, _draws(task), task.device)
+    return _simulated(task, built, wave, time.perf_counter() - start)
+
+
+def _generator(task: Simulation, *aspect: str | int) -> np.random.Generator:
+    identity = (task.dataset, task.material.identifier, task.sample_index)
+    return generator(task.seed, *identity, "multislice", *aspect)
+
+
+def _draws(task: Simulation) -> Draws:
+    return lambda number: _generator(task, "phonons", number)
+
+
+def _simulated(
+    task: Simulation, built: Built, wave: NDArray[np.complex64], seconds: float
+) -> Simulated:
+    specimen = built.specimen
     sample = ExitWaveSample(
         exit_wave=np.stack([wave.real, wave.imag], axis=-1),
         identity=Identity(
@@ -100,7 +143,7 @@ def simulate_sample(task: Simulation) -> Simulated:
             sample_key=task.sample_key,
         ),
         sampling=specimen.box / len(wave),
-        energy=single_energy(settings),
+        energy=single_energy(built.multislice),
         tilt=specimen.tilt,
         tilt_axis=specimen.tilt_axis,
         exit_distance=task.multislice.exit_distance_angstrom,
@@ -108,7 +151,60 @@ def simulate_sample(task: Simulation) -> Simulated:
         atoms=specimen.atoms,
         vacancies=specimen.vacancies,
     )
-    return Simulated(sample, time.perf_counter() - start)
+    return Simulated(sample, built.seconds + seconds)
+
+
+def simulate_together(
+    tasks: Sequence[Simulation], workers: int, worker_jobs: int = 0
+) -> Iterator[tuple[int, Simulated | Exception]]:
+    """Yield the samples as `exitwave.tasks.parallel.unordered_results` does, computed on a GPU.
+
+    While this process computes the waves of some specimens, the workers build the next ones, and
+    the caller has those before.
+
+    Parameters
+    ----------
+    tasks : sequence of Simulation
+        What to simulate.
+    workers, worker_jobs : int
+        Who builds the specimens, see `exitwave.tasks.parallel.map_tasks`.
+    """
+    for results in prefetch(_in_chunks(tasks, workers, worker_jobs)):
+        for index, result in results:
+            if isinstance(result, Exception):
+                yield index, result
+            else:
+                yield index, _simulated(tasks[index], *result)
+
+
+def _in_chunks(
+    tasks: Sequence[Simulation], workers: int, worker_jobs: int
+) -> Iterator[list[tuple[int, _Crossed | Exception]]]:
+    for chunk in prefetch(
+        chunks(unordered_results(build_sample, tasks, workers, worker_jobs), _SPECIMENS_AT_ONCE)
+    ):
+        yield _with_waves(tasks, chunk)
+
+
+def _with_waves(
+    tasks: Sequence[Simulation], chunk: list[tuple[int, Built | Exception]]
+) -> list[tuple[int, _Crossed | Exception]]:
+    failed = [(index, each) for index, each in chunk if isinstance(each, Exception)]
+    good = [(index, each) for index, each in chunk if not isinstance(each, Exception)]
+    start = time.perf_counter()
+    waves = thermal_exit_waves(
+        [built.specimen for _, built in good],
+        [built.multislice for _, built in good],
+        [_draws(tasks[index]) for index, _ in good],
+    )
+    seconds = (time.perf_counter() - start) / max(len(good), 1)
+    return [
+        *failed,
+        *(
+            (index, wave if isinstance(wave, Exception) else (built, wave, seconds))
+            for (index, built), wave in zip(good, waves, strict=True)
+        ),
+    ]
 
 
 def simulate_exit_waves(
@@ -130,9 +226,10 @@ def simulate_exit_waves(
     output : Path
         The store, ``{shard}.nc``; its summary is written beside it as ``{shard}.json``.
     workers : int
-        Processes to compute with.
+        Processes to compute with, or on a GPU to build specimens with.
     device : {'cpu', 'gpu'}
-        Where abTEM computes.
+        Where the waves are computed. On a GPU this process computes many together, of abTEM's
+        multislice each worker one at a time.
     worker_jobs : int
         Slurm jobs of as many processes each that help, see `exitwave.tasks.worker_jobs`.
 
@@ -157,8 +254,7 @@ def simulate_exit_waves(
     seconds: list[float] = []
     unexpected: list[Exception] = []
     title = f"{output.parent.parent.name}/{output.stem}"
-    results = map_tasks(simulate_sample, missing, workers, title, worker_jobs, len(reused))
-    for index, result in results:
+    for index, result in _results(missing, workers, title, worker_jobs, len(reused)):
         task = missing[index]
         if isinstance(result, Exception):
             reason = str(result) if isinstance(result, SpecimenError) else _reason(result)
@@ -188,6 +284,15 @@ def simulate_exit_waves(
     )
     shard.finish(tasks, summary)
     return summary
+
+
+def _results(
+    tasks: Sequence[Simulation], workers: int, title: str, worker_jobs: int, already_done: int
+) -> Iterator[tuple[int, Simulated | Exception]]:
+    if any(task.device == "gpu" and task.multislice.method == "fourier" for task in tasks):
+        results = simulate_together(tasks, workers, worker_jobs)
+        return counted_results(results, title, len(tasks), already_done)
+    return map_tasks(simulate_sample, tasks, workers, title, worker_jobs, already_done)
 
 
 def _tasks(spec: str, manifest: Manifest, device: Literal["cpu", "gpu"]) -> list[Simulation]:

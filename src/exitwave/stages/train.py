@@ -33,12 +33,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from exitwave.config import NetworkSettings
 from exitwave.durations import rough_duration
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
 from exitwave.files.checks import content_digest
 from exitwave.files.disk_errors import write_error
+from exitwave.files.reader import StoreReader
 from exitwave.files.tables import write_table
 from exitwave.networks import backend
 from exitwave.networks.architectures import build_network
@@ -50,16 +53,19 @@ from exitwave.networks.checkpoints import (
 )
 from exitwave.networks.curves import diverged, validated_epochs, validation_text
 from exitwave.networks.devices import Devices, choose_devices
+from exitwave.networks.domain import TrainingDomain, joined
 from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
 from exitwave.networks.optimizers import make_optimizer
 from exitwave.networks.symmetries import turn_in_step
 from exitwave.networks.trained import save_network
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.samples import EPOCH
+from exitwave.samples.parts import COMPONENTS
 from exitwave.seeds import generator
 from exitwave.summaries.training import TrainingSummary
 from exitwave.tasks.progress import TrainedEpochs, current
-from exitwave.workflow.specs import TrainSpec, read_spec
+from exitwave.workflow.specs import RenderSpec, TrainSpec, read_spec
 
 if TYPE_CHECKING:
     import keras
@@ -333,6 +339,45 @@ class _Recorder:
         )
 
 
+def training_domain(epochs: Sequence[Path]) -> TrainingDomain | None:
+    """Return what a network is trained for by epochs; None where one does not say how it was made.
+
+    Limits of the microscope are those of the epochs' specs, of which the draws of few samples would
+    tell only a part; energies and materials are those of the samples.
+    """
+    found: list[TrainingDomain] = []
+    for path in epochs:
+        with StoreReader(path, EPOCH) as reader:
+            try:
+                spec = read_spec(reader.attributes["spec"], RenderSpec, any_version=True)
+            except ExitwaveError:
+                return None
+            energies = reader.column("energy")
+            limits, steps = spec.microscope, spec.images - 1
+            step = limits.defocus_range_angstrom / max(steps, 1)
+            error = limits.defocus_step_error_angstrom
+            low, high = limits.dose_log10_per_square_angstrom
+            domain = TrainingDomain(
+                images=spec.images,
+                energy_kev=(float(energies.min()), float(energies.max())),
+                sampling_angstrom=limits.sampling_angstrom,
+                defocus_angstrom=limits.defocus_angstrom,
+                defocus_step_angstrom=(step - error, step + error) if steps else None,
+                dose_per_square_angstrom=(10.0**low, 10.0**high),
+                spherical_aberration_micrometre=limits.spherical_aberration_micrometre,
+                astigmatism_angstrom=limits.astigmatism_angstrom,
+                coma_angstrom=limits.coma_angstrom,
+                focal_spread_angstrom=limits.focal_spread_angstrom,
+                blur_angstrom=limits.blur_angstrom,
+                formulas=tuple(sorted({str(name) for name in reader.column("formula")})),
+                components=tuple(
+                    COMPONENTS[number] for number in np.unique(reader.column("atom_layer"))
+                ),
+            )
+            found.append(domain)
+    return joined(found)
+
+
 def _write_results(
     job: Job,
     model: keras.Model,
@@ -345,6 +390,7 @@ def _write_results(
     network = build_network(job.settings, job.settings.images, job.seed)
     network.set_weights(model.get_weights())
     samplings = [content.sampling for content in job.training.contents]
+    both = (*job.training.contents, *job.validation.contents)
     made_from = inputs.of_stores(
         training=[content.path for content in job.training.contents],
         validation=[content.path for content in job.validation.contents],
@@ -359,6 +405,7 @@ def _write_results(
             float(min(sampling.min() for sampling in samplings)),
             float(max(sampling.max() for sampling in samplings)),
         ),
+        domain=training_domain([content.path for content in both]),
     )
     seconds = [record.seconds for record in records]
     samples, curve_samples = (side.samples for side in recorder.batches)

@@ -7,6 +7,7 @@ for the results writes them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -73,12 +74,40 @@ def map_tasks(
     already_done : int
         Samples of the same work that existed before; they count in the progress.
     """
-    progress = current()
-    progress.begin(title, already_done + len(tasks), already_done)
+    results = unordered_results(function, tasks, workers, worker_jobs)
+    return counted_results(results, title, len(tasks), already_done)
+
+
+def unordered_results(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, worker_jobs: int = 0
+) -> Iterator[tuple[int, Result | Exception]]:
+    """Yield results as `map_tasks` does, but count none.
+
+    The parameters are those of `map_tasks`.
+    """
     if len(tasks) <= 1 or (workers <= 1 and not worker_jobs):
-        results = _in_process(function, tasks)
-    else:
-        results = _over_dask(function, tasks, workers, worker_jobs)
+        return _in_process(function, tasks)
+    return _over_dask(function, tasks, workers, worker_jobs)
+
+
+def counted_results(
+    results: Iterable[tuple[int, Result | Exception]], title: str, total: int, already_done: int = 0
+) -> Iterator[tuple[int, Result | Exception]]:
+    """Yield results and count them, those that are exceptions as failed.
+
+    Parameters
+    ----------
+    results : iterable
+        Pairs of a task's index and its result or exception.
+    title : str
+        What is counted, in the lines and the file of the progress.
+    total : int
+        How many results there will be.
+    already_done : int
+        Samples of the same work that existed before; they count in the progress.
+    """
+    progress = current()
+    progress.begin(title, already_done + total, already_done)
     try:
         for index, result in results:
             progress.step(failed=isinstance(result, Exception))
@@ -106,10 +135,21 @@ def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     end = object()
     source = iter(items)
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, source, end)
-        while (item := coming.result()) is not end:
+        try:
             coming = thread.submit(next, source, end)
-            yield cast("Item", item)
+            while (item := coming.result()) is not end:
+                coming = thread.submit(next, source, end)
+                yield cast("Item", item)
+        finally:
+            # A generator ends where it began: Dask's client is closed by the thread that opened it.
+            thread.submit(getattr(source, "close", lambda: None))
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items in lists of so many; the last one may be shorter."""
+    source = iter(items)
+    while chunk := list(itertools.islice(source, size)):
+        yield chunk
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from exitwave.cli.options import add_gpu, add_output, add_spec
+from exitwave.cli.settings import keep_compiled_steps
 
 HELP = "train a network on pre-generated epochs"
 
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    if options.gpu:
+        keep_compiled_steps()
     from exitwave.stages.train import train_network
 
     train_network(

@@ -45,6 +45,13 @@ class Architecture(Protocol):
             architecture, the images may be halved once less than there are ``channels``.
         """
 
+    def reach_px(self, settings: NetworkSettings) -> int:
+        """Return how far from a pixel of the wave lie the pixels of the images that it depends on.
+
+        Tiles that overlap by it give the same wave as a whole image. Too large a number only costs
+        time.
+        """
+
 
 ARCHITECTURES: Registry[Architecture] = Registry(__name__, "architecture", Architecture)
 

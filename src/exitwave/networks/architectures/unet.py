@@ -63,6 +63,20 @@ def build_network(settings: NetworkSettings, images: int, seed: int = 1) -> kera
     return keras.Model(series, wave, name="exit_wave_network")
 
 
+def reach_px(settings: NetworkSettings) -> int:
+    """Return how far the network sees; see `exitwave.networks.architectures.Architecture.reach_px`.
+
+    Per level, in its own pixels: a block reaches as far as its kernels, once on the way down and
+    once on the way up; pooling adds a pixel of the level above, bilinear upsampling one of the
+    level below.
+    """
+    block = settings.convolutions * (settings.kernel_px // 2)
+    *levels, bridge = range(len(settings.channels))
+    within = sum(2 * block * 2**level for level in levels) + block * 2**bridge
+    between = sum(3 * 2**level for level in levels)
+    return int(within + between)
+
+
 @dataclass(frozen=True)
 class _Layers:
     """Makes the layers that carry weights."""
