@@ -4,6 +4,7 @@
 >>> waves = exitwave.open_exit_waves("results/mos2/exit_waves/000.nc", complex_values=True)
 >>> epoch = exitwave.open_epoch("results/mos2/epochs/3_images/validation/00.nc")
 >>> network = exitwave.load_network("results/networks/mos2")
+>>> found = exitwave.reconstruct(["series.dm4"], ["results/networks/mos2"], "wave.nc")
 """
 
 import importlib
@@ -14,12 +15,14 @@ from exitwave.errors import ExitwaveError, SpecimenError
 if TYPE_CHECKING:
     from exitwave.networks.trained import load_network
     from exitwave.samples.labelled import open_epoch, open_exit_waves
+    from exitwave.stages.reconstruct import reconstruct
 else:
     # Imported when they are asked for: NetCDF and NumPy take longer than `exitwave --help` may.
     _MODULES = {
         "load_network": "exitwave.networks.trained",
         "open_epoch": "exitwave.samples.labelled",
         "open_exit_waves": "exitwave.samples.labelled",
+        "reconstruct": "exitwave.stages.reconstruct",
     }
 
     def __getattr__(name: str) -> object:
@@ -41,4 +44,5 @@ __all__ = [
     "load_network",
     "open_epoch",
     "open_exit_waves",
+    "reconstruct",
 ]

@@ -21,7 +21,7 @@ from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.networks.architectures import ARCHITECTURES
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.trained import TrainedNetwork
+from exitwave.networks.trained import TrainedNetwork, require_pixels
 from exitwave.tasks.progress import counted
 
 TILE_PX = 768
@@ -45,6 +45,7 @@ def predict_in_tiles(
     sampling_angstrom: float,
     tile_px: int = TILE_PX,
     title: str = "tiles",
+    any_pixel: bool = False,
 ) -> NDArray[np.complex64]:
     """Reconstruct the exit wave of one focal series of any size.
 
@@ -62,6 +63,8 @@ def predict_in_tiles(
         Longest side of a tile [pixel]; it becomes larger where the network reaches farther.
     title : str
         What the progress calls the work.
+    any_pixel : bool
+        Whether pixels that the network was not trained with will do.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def predict_in_tiles(
     Raises
     ------
     ExitwaveError
-        Where the network takes another number of images.
+        Where the network takes another number of images, or was trained with other pixels.
     """
     image = np.asarray(image)
     settings = network.settings
@@ -80,6 +83,8 @@ def predict_in_tiles(
             f"The series has the shape {image.shape}, but the network takes (y, x, "
             f"{settings.images}); give a series of {settings.images} images."
         )
+    if not any_pixel:
+        require_pixels(network, sampling_angstrom)
     height, width = image.shape[:2]
     factor = size_factor(settings.channels)
     series = normalize_series(image, settings.normalization, sampling_angstrom)

@@ -187,7 +187,14 @@ def read_domain(folder: Path) -> TrainingDomain | None:
         Where ``network.json`` is missing or damaged.
     """
     path = folder / SETTINGS_NAME
-    stored = _content(path).get("domain")
+    content = _content(path)
+    stored = content.get("domain")
+    if stored is None and "sampling_angstrom" in content:
+        # All that version 0.1 wrote down.
+        stored = {
+            "images": read_settings(folder).images,
+            "sampling_angstrom": content["sampling_angstrom"],
+        }
     try:
         return None if stored is None else from_json(stored)
     except ValueError as error:
@@ -245,14 +252,7 @@ def predict_waves(
     image = np.asarray(image)
     settings = network.settings
     _check_images(image.shape, settings)
-    samplings = np.asarray(sampling_angstrom)
-    pixels = (float(samplings.min()), float(samplings.max()))
-    require_domain(
-        network.name,
-        network.domain,
-        Conditions(images=settings.images, sampling_angstrom=pixels),
-        "resample them to pixels of its training, or take a network that was trained for them",
-    )
+    require_pixels(network, sampling_angstrom)
     series = normalize_series(image, settings.normalization, sampling_angstrom)
     wave = np.empty(image.shape[:3], np.complex64)
     step = batch_size or settings.batch_size
@@ -260,6 +260,18 @@ def predict_waves(
         batch = slice(first, first + step)
         wave[batch] = network.apply(series[batch])
     return wave
+
+
+def require_pixels(network: TrainedNetwork, sampling_angstrom: ArrayLike) -> None:
+    """Raise `ExitwaveError` where a network was trained with other pixels [Å]."""
+    samplings = np.asarray(sampling_angstrom)
+    pixels = (float(samplings.min()), float(samplings.max()))
+    require_domain(
+        network.name,
+        network.domain,
+        Conditions(images=network.settings.images, sampling_angstrom=pixels),
+        "resample them to pixels of its training, or take a network that was trained for them",
+    )
 
 
 def _check_images(shape: tuple[int, ...], settings: NetworkSettings) -> None:

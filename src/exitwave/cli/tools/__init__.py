@@ -11,6 +11,7 @@ from exitwave.cli.tools import (
     export,
     plan,
     provenance,
+    reconstruct,
     spec,
     status,
 )
@@ -25,5 +26,6 @@ COMMANDS: tuple[Command, ...] = (
     digest,
     export,
     provenance,
+    reconstruct,
 )
 """In the order of the help."""

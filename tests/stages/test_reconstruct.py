@@ -1,0 +1,194 @@
+"""A microscope's series through a network: the same wave from every format, or a refusal."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from measured_files import write_mrc, write_signal
+
+import exitwave
+from exitwave.cli import main
+from exitwave.config import NetworkSettings
+from exitwave.errors import ExitwaveError
+from exitwave.networks.architectures import build_network
+from exitwave.networks.domain import TrainingDomain
+from exitwave.networks.trained import load_network, predict_waves, save_network
+from exitwave.stages.reconstruct import OutsideDomainError, reconstruct
+
+PIXEL = 0.105
+SETTINGS = NetworkSettings(channels=(4, 6), convolutions=2, target_scale=2, image_scale=5)
+DOMAIN = TrainingDomain(
+    images=3,
+    energy_kev=(80.0, 80.0),
+    sampling_angstrom=(0.10, 0.11),
+    defocus_angstrom=(-150.0, 150.0),
+    defocus_step_angstrom=(49.0, 51.0),
+)
+KNOWN = {"pixel_angstrom": PIXEL, "energy_kev": 80.0, "defocus_angstrom": (-50.0, 0.0, 50.0)}
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A folder with an untrained network that says what it was trained for."""
+    folder = tmp_path_factory.mktemp("networks") / "tiny"
+    save_network(folder, build_network(SETTINGS, 3), SETTINGS, {}, domain=DOMAIN)
+    return folder
+
+
+def counts(frames=3, size=(52, 44)):
+    return np.random.default_rng(1).poisson(40, (frames, *size)).astype(np.float32)
+
+
+def series(folder, kind, frames):
+    """Write frames as a file of a kind, with their pixel where the kind has one."""
+    path = folder / f"series.{kind}"
+    if kind == "npy":
+        np.save(path, frames)
+        return path
+    if kind == "mrc":
+        return write_mrc(path, frames, pixel=PIXEL)
+    return write_signal(path, frames, pixel=(PIXEL / 10, PIXEL / 10))
+
+
+@pytest.mark.parametrize("kind", ["npy", "tif", "mrc", "hspy"])
+def test_every_format_gives_the_wave_of_the_network(network, tmp_path, kind):
+    frames = counts()
+    path = series(tmp_path, kind, frames)
+    found = exitwave.reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN)
+    expected = predict_waves(load_network(network), np.moveaxis(frames, 0, -1)[np.newaxis], PIXEL)[
+        0
+    ]
+    np.testing.assert_allclose(found.wave, expected, atol=1e-6)
+    with xr.open_dataset(tmp_path / "wave.nc") as stored:
+        wave = stored["exit_wave"].values
+        np.testing.assert_array_equal(wave[..., 0] + 1j * wave[..., 1], found.wave)
+        np.testing.assert_allclose(stored["phase"], np.angle(found.wave))
+        assert stored["x"].units == "angstrom"
+        assert float(stored["x"][1] - stored["x"][0]) == pytest.approx(PIXEL)
+        assert [entry["path"] for entry in json.loads(stored.inputs)["series"]] == [str(path)]
+        assert json.loads(stored.settings)["energy_kev"] == 80.0
+        assert stored.warnings == ""
+    assert (tmp_path / "wave.png").stat().st_size > 10_000
+
+
+def test_the_images_are_chosen_and_ordered_as_in_the_training(network, tmp_path):
+    """Nine frames whose defocus falls by 25 Å, of which each second one is taken, last first."""
+    frames = counts(9)
+    path = series(tmp_path, "npy", frames)
+    known = KNOWN | {"defocus_angstrom": np.arange(100.0, -101.0, -25.0)}
+    found = reconstruct([path], [network], tmp_path / "wave.nc", **known)
+    chosen = frames[[6, 4, 2]]
+    np.testing.assert_allclose(found.images, np.moveaxis(chosen / chosen.mean(), 0, -1), rtol=1e-5)
+    assert "Of 9 images the network is given numbers 6, 4, 2" in " ".join(found.notes)
+
+
+def test_movies_are_summed_and_the_dark_level_is_taken_off(network, tmp_path):
+    frames = counts(6)
+    plain = reconstruct(
+        [series(tmp_path, "npy", frames[::2] + frames[1::2])],
+        [network],
+        tmp_path / "plain.nc",
+        **KNOWN,
+    )
+    movie = reconstruct(
+        [series(tmp_path, "npy", frames + 7)],
+        [network],
+        tmp_path / "movie.nc",
+        frames_per_image=2,
+        dark_level=7,
+        **KNOWN,
+    )
+    np.testing.assert_allclose(movie.wave, plain.wave, atol=1e-6)
+
+
+def test_images_come_onto_pixels_of_the_network(network, tmp_path):
+    x = np.tile(0.2 * np.arange(50), (60, 1))
+    smooth = [100 + 20 * np.cos(2 * np.pi * (x + phase) / 2.5) for phase in (0.0, 0.4, 0.8)]
+    path = series(tmp_path, "npy", np.array(smooth, dtype=np.float32))
+    found = reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN | {"pixel_angstrom": 0.2})
+    assert 0.10 <= found.sampling_angstrom <= 0.11
+    # The same field, and the same lattice in it.
+    assert found.wave.shape[1] * found.sampling_angstrom == pytest.approx(10.0, abs=0.06)
+    line = found.images[30, :, 0] - found.images[30, :, 0].mean()
+    period = len(line) / np.argmax(
+        np.abs(np.fft.rfft(line * np.hanning(len(line)), 16 * len(line)))
+    )
+    assert 16 * period * found.sampling_angstrom == pytest.approx(2.5, rel=0.03)
+    assert "resampled from 0.2 to 0.10" in " ".join(found.notes)
+
+
+def test_a_hot_pixel_does_not_reach_the_network(network, tmp_path):
+    frames = counts()
+    frames[1, 20, 20] = 1e5
+    found = reconstruct([series(tmp_path, "npy", frames)], [network], tmp_path / "wave.nc", **KNOWN)
+    assert found.images.max() < 3
+    assert "1 hot pixels were replaced" in " ".join(found.notes)
+
+
+def test_several_networks_say_where_they_disagree(network, tmp_path):
+    other = SETTINGS.model_copy(update={"replica": 1})
+    folder = tmp_path / "other"
+    save_network(folder, build_network(other, 3), other, {}, domain=DOMAIN)
+    path = series(tmp_path, "npy", counts())
+    waves = [
+        reconstruct([path], [each], tmp_path / "one.nc", **KNOWN).wave for each in (network, folder)
+    ]
+    both = reconstruct([path], [network, folder], tmp_path / "wave.nc", **KNOWN)
+    np.testing.assert_allclose(both.wave, (waves[0] + waves[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(
+        both.disagreement, np.abs(waves[0] - waves[1]) / np.sqrt(2), atol=1e-5
+    )
+    with xr.open_dataset(tmp_path / "wave.nc") as stored:
+        np.testing.assert_array_equal(stored["disagreement"], both.disagreement)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"energy_kev": 200.0}, "trained at an energy of 80 keV, but here is one of 200 keV"),
+        (
+            {"defocus_angstrom": (0.0, 20.0, 40.0)},
+            "steps of the defocus of 49 to 51 Å, but here are some of 20 Å",
+        ),
+        ({"defocus_angstrom": (200.0, 250.0, 300.0)}, "defoci of -150 to 150 Å"),
+    ],
+)
+def test_another_series_is_refused_or_marked(network, tmp_path, capsys, values, sentence):
+    path = series(tmp_path, "npy", counts())
+    output = tmp_path / "wave.nc"
+    with pytest.raises(OutsideDomainError, match=sentence):
+        reconstruct([path], [network], output, **KNOWN | values)
+    assert not output.exists()
+    known = KNOWN | values
+    words = [
+        *("reconstruct", str(path), "--network", str(network), "--output", str(output)),
+        *("--pixel-angstrom", str(PIXEL), "--energy-kev", str(known["energy_kev"])),
+        *("--defocus-angstrom", *map(str, known["defocus_angstrom"])),
+    ]
+    assert main(words) == 1
+    assert sentence in capsys.readouterr().err
+    assert main([*words, "--force"]) == 0
+    assert sentence in capsys.readouterr().out
+    with xr.open_dataset(output) as stored:
+        assert sentence in stored.warnings
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"pixel_angstrom": None}, "--pixel-angstrom"),
+        ({"energy_kev": None}, "--energy-kev"),
+        ({"defocus_angstrom": (0.0, 50.0)}, "names 2 defoci, but there are 3 images"),
+        ({"frames": (0, 1, 7)}, "no frame 7 in series.npy; --frames takes numbers from 0 to 2"),
+        ({"frames": (0, 1)}, "has 2 images, but the network takes 3"),
+        ({"frames_per_image": 2}, "cannot be summed by 2"),
+        ({"frames_per_image": 3, "defocus_angstrom": None}, "has 1 images, but the network takes"),
+        ({"dark_level": 1e3}, "mean intensity of -"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said_in_a_sentence(network, tmp_path, values, sentence):
+    path = series(tmp_path, "npy", counts())
+    with pytest.raises(ExitwaveError, match=sentence):
+        reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN | values)
+    assert not (tmp_path / "wave.nc").exists()
