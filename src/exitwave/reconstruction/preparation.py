@@ -92,7 +92,8 @@ def without_hot_pixels(image: Image) -> tuple[Image, int]:
     excess = image - middle
     spread = _SIGMA_PER_DEVIATION * float(np.median(np.abs(excess)))
     # Of counts so few that most pixels equal their median, that of Poisson's distribution.
-    spread = max(spread, float(np.sqrt(max(np.mean(image), 0.0))), float(np.finfo(np.float32).eps))
+    of_poisson = float(np.sqrt(max(float(image.mean()), 0.0)))
+    spread = max(spread, of_poisson, float(np.finfo(np.float32).eps))
     hot = excess > _HOT * spread
     count = int(np.count_nonzero(hot))
     return (np.where(hot, middle, image), count) if count else (image, 0)
