@@ -288,3 +288,17 @@ def test_the_report_goes_by_the_order_of_the_configuration():
     named = {"z": TRAINED["networks"]["one"], "a": TRAINED["networks"]["two"]}
     config = parse_config({**TRAINED, "networks": named, "evaluations": {}})
     assert json.loads(specs.report_spec(config))["order"]["networks"] == ["z", "a"]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("microscope", "sampling_angstrom", 0.12),
+        ("microscope", "defocus_angstrom", -20),
+        ("structure", "tilt_degrees", 2.5),
+    ],
+)
+def test_one_number_is_a_range_that_holds_nothing_else(section, key, value):
+    one, both = (parse_config({section: {key: each}}) for each in (value, [value, value]))
+    assert one == both
+    assert getattr(getattr(one, section), key) == (value, value)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -36,6 +37,12 @@ def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+def _from_one(value: Any) -> Any:
+    """Take a number for a range that holds nothing else."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return (value, value) if is_number else value
+
+
 def _positive(limits: tuple[float, float]) -> tuple[float, float]:
     if limits[0] <= 0:
         raise ValueError(f"the range starts at {limits[0]:g}; it must start above 0")
@@ -53,14 +60,22 @@ def _kind(value: Any) -> str:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Limits = Annotated[
+    tuple[float, float],
+    BeforeValidator(_from_one, tuple[float, float] | float),
+    AfterValidator(_ordered),
+]
 PositiveLimits = Annotated[Limits, AfterValidator(_positive)]
 NonNegativeLimits = Annotated[Limits, AfterValidator(_not_negative)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=1)]
-Counts = Annotated[tuple[_Count, _Count], AfterValidator(_ordered)]
+Counts = Annotated[
+    tuple[_Count, _Count],
+    BeforeValidator(_from_one, tuple[_Count, _Count] | _Count),
+    AfterValidator(_ordered),
+]
 _Energy = Annotated[float, Field(gt=0, le=3000)]
 EnergyOrLimits = Annotated[
     Annotated[_Energy, Tag("<number>")]

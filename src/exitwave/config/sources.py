@@ -1,4 +1,4 @@
-"""Where materials come from: the built-in table, or the file of an ASE database."""
+"""Where materials come from: the built-in table, or a file with their structures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def require_source(source: str, key: str) -> None:
     Parameters
     ----------
     source : str
-        ``monolayers``, or the path of an ASE database.
+        ``monolayers``, or the path of an ASE database or of a .cif, .xyz or POSCAR file.
     key : str
         The key of the configuration that names it, for the message.
 
@@ -31,5 +31,6 @@ def missing_source(source: str | Path, key: str = "materials.source") -> Exitwav
     """Return the error that says that a source is not there."""
     return ExitwaveError(
         f"{key} is '{source}', but there is no such file (looked for {Path(source).absolute()}); "
-        f"give the path of an ASE database, or '{BUILT_IN}' for the built-in table."
+        f"give the path of an ASE database or of a .cif, .xyz or POSCAR file, or '{BUILT_IN}' for "
+        "the built-in table."
     )

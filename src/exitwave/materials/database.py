@@ -1,5 +1,7 @@
 """ASE databases, in SQLite or JSON form, opened so that nothing is written to or beside them.
 
+The structures of a .cif, .xyz or POSCAR file are read as a database of their own.
+
 >>> selection = parsed_selection("natoms<=8,gap>0")
 >>> with opened_database("c2db.db") as rows:
 ...     total, chosen, lacking = selected_rows(rows, selection, "c2db.db")
@@ -18,10 +20,11 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
+from ase import Atoms
 from ase.db.core import invop, parse_selection, word
 from ase.db.jsondb import JSONDatabase
 from ase.db.sqlite import SQLite3Database
-from ase.io import jsonio
+from ase.io import jsonio, read
 from pydantic import JsonValue
 
 from exitwave.config.constraints import BUILT_IN
@@ -32,6 +35,15 @@ from exitwave.materials.unit_cells import RawCell, UnusableError
 
 _COLUMNS = ["id", "numbers", "positions", "cell", "pbc", "key_value_pairs"]
 _LABELS = ("uid", "name")
+# ASE's names of the formats by the endings of the files; VASP's own files have none.
+_STRUCTURE_FORMATS = {
+    ".cif": "cif",
+    ".xyz": "extxyz",
+    ".extxyz": "extxyz",
+    ".vasp": "vasp",
+    ".poscar": "vasp",
+}
+_VASP_NAMES = ("POSCAR", "CONTCAR")
 
 
 @dataclass(frozen=True)
@@ -101,19 +113,20 @@ def opened_database(source: str | Path) -> Iterator[Rows]:
     Parameters
     ----------
     source : str or Path
-        ``monolayers`` for the built-in table, or the path of an ASE database (SQLite or JSON).
+        ``monolayers`` for the built-in table, the path of an ASE database (SQLite or JSON), or that
+        of a .cif, .xyz or POSCAR file.
 
     Raises
     ------
     ExitwaveError
-        Where the source is no database.
+        Where the source is no database, or its structures cannot be read.
     """
     with tempfile.TemporaryDirectory() as folder, _opened(source, Path(folder)) as rows:
         yield rows
 
 
 def _opened(source: str | Path, folder: Path) -> Rows:
-    """Open a source for reading; the folder is a place for the built-in table."""
+    """Open a source for reading; the folder is a place for a database of what is none yet."""
     if source == BUILT_IN:
         return _SQLiteRows(_built_in_database(folder))
     path = Path(source)
@@ -126,6 +139,8 @@ def _opened(source: str | Path, folder: Path) -> Rows:
         raise _no_database(source, f"it cannot be read ({error.strerror})") from error
     if not start:
         raise _no_database(source, "it is empty")
+    if (kind := _structure_format(path)) is not None:
+        return _SQLiteRows(_database_of_structures(path, kind, folder))
     return _SQLiteRows(path) if start.startswith(b"SQLite format 3") else _JSONRows(path)
 
 
@@ -141,6 +156,34 @@ def _built_in_database(folder: Path) -> Path:
         for entry in monolayers():
             database.write(entry.atoms(), name=entry.name, prototype=entry.prototype)
     return path
+
+
+def _structure_format(path: Path) -> str | None:
+    """Return ASE's name of the format of a file with structures; None for any other file."""
+    if path.name.startswith(_VASP_NAMES):
+        return "vasp"
+    return _STRUCTURE_FORMATS.get(path.suffix.lower())
+
+
+def _database_of_structures(path: Path, kind: str, folder: Path) -> Path:
+    try:
+        structures = read(path, index=":", format=kind)
+    # Each of ASE's readers fails in its own way on a file of another form.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ExitwaveError(
+            f"The structures in {path} cannot be read ({reason}); give a .cif, .xyz or POSCAR file "
+            "of a layer's unit cell."
+        ) from error
+    made = folder / "structures.db"
+    with SQLite3Database(str(made), use_lock_file=False) as database:
+        for number, atoms in enumerate(structures, start=1):
+            name = path.stem if len(structures) == 1 else f"{path.stem}_{number}"
+            # Without forces and energies, which a calculation may have left.
+            database.write(
+                Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc), name=name
+            )
+    return made
 
 
 def selected_rows(

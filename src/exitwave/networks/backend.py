@@ -62,8 +62,8 @@ def require_gpu() -> None:
     if not gpus():
         raise ExitwaveError(
             f"A GPU is required, but {backend_name()} sees none on {platform.node()}; run where "
-            "there is one, install the backend's GPU packages (tensorflow[and-cuda] or "
-            "jax[cuda12]), or do not ask for a GPU."
+            "there is one, install the backend's GPU packages (`make setup "
+            f"GPU={backend_name()}`), or do not ask for a GPU."
         )
 
 

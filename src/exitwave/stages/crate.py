@@ -137,7 +137,9 @@ def _copy_workflow(configuration: str, checkout: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(checkout / "workflow" / "rules", target / "workflow" / "rules")
     shutil.copy(checkout / "Snakefile", target / "Snakefile")
-    shutil.copy(checkout / "envs" / "lock.txt", target / "lock.txt")
+    # Those for GPUs as well: which of them was installed, a network's own record says.
+    for lock in sorted((checkout / "envs").glob("lock*.txt")):
+        shutil.copy(lock, target / lock.name)
     write_text(target / "config.json", configuration)
 
 

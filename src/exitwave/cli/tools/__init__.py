@@ -9,6 +9,7 @@ from exitwave.cli.tools import (
     doctor,
     efficiency,
     export,
+    materials,
     plan,
     provenance,
     reconstruct,
@@ -25,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     check,
     digest,
     export,
+    materials,
     provenance,
     reconstruct,
 )

@@ -18,8 +18,8 @@ class Materials(Section):
     """Where the materials of a data set come from, and which are taken."""
 
     source: str = BUILT_IN
-    """`monolayers` (the built-in table) or the path of an ASE database (SQLite or JSON),
-    such as C2DB's."""
+    """`monolayers` (the built-in table), the path of an ASE database (SQLite or JSON) such as
+    C2DB's, or that of a .cif, .xyz or POSCAR file with the unit cell of a layer."""
     selection: str = ""
     """ASE selection string, such as `natoms<=8,gap>0`. Rows that lack a compared key do not
     match; the catalog counts them."""
