@@ -79,6 +79,8 @@ class TrainingDomain(Conditions):
         Aberrations of the microscopes.
     focal_spread_angstrom, blur_angstrom : tuple of (float, float)
         Their envelopes.
+    target_smear_angstrom : tuple of (float, float)
+        Standard deviation of the Gaussian that its waves are folded with.
     formulas : tuple of str
         Chemical formulas of the materials.
     components : tuple of str
@@ -90,6 +92,7 @@ class TrainingDomain(Conditions):
     coma_angstrom: Range | None = None
     focal_spread_angstrom: Range | None = None
     blur_angstrom: Range | None = None
+    target_smear_angstrom: Range | None = None
     formulas: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
 

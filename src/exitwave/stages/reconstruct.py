@@ -17,9 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
+from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE
 from exitwave.networks.domain import Conditions, TrainingDomain
 from exitwave.networks.tiles import TILE_PX, predict_in_tiles
-from exitwave.networks.trained import load_network, read_domain, read_settings
+from exitwave.networks.trained import (
+    TrainedNetwork,
+    load_network,
+    read_domain,
+    read_settings,
+)
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.reconstruction.preparation import (
@@ -37,11 +43,14 @@ from exitwave.reconstruction.reading import (
     require_energy,
     require_pixel,
 )
+from exitwave.reconstruction.registration import register
 from exitwave.reconstruction.results import write_wave
 
 logger = logging.getLogger(__name__)
 
 _PRECISION = "float32"
+# The paper's, of networks that do not say it [Å].
+_SMEAR = 0.15
 
 
 class OutsideDomainError(ExitwaveError):
@@ -87,6 +96,7 @@ class _Request:
     frames: tuple[int, ...] | None
     frames_per_image: int
     dark_level: float
+    align: bool
     force: bool
     tile_px: int
 
@@ -95,6 +105,8 @@ class _Request:
 class _Prepared:
     images: list[NDArray[np.float32]]
     pixel: float
+    energy: float
+    defocus: list[float] | None
     conditions: Conditions
     titles: list[str]
 
@@ -111,12 +123,11 @@ def reconstruct(
     frames: Sequence[int] | None = None,
     frames_per_image: int = 1,
     dark_level: float = 0.0,
+    align: bool = True,
     force: bool = False,
     tile_px: int = TILE_PX,
 ) -> Reconstructed:
     """Reconstruct the exit wave of a focal series, and write it as NetCDF with a picture beside it.
-
-    The images have to be registered: they are taken as they lie in the files.
 
     Parameters
     ----------
@@ -140,6 +151,8 @@ def reconstruct(
         So many frames that follow each other are one image.
     dark_level : float
         Value of a pixel without electrons, in the numbers of the file.
+    align : bool
+        Register the images, see `exitwave.reconstruction.registration`; that needs their defoci.
     force : bool
         Go on where a network was not trained for the series.
     tile_px : int
@@ -160,6 +173,7 @@ def reconstruct(
         frames=None if frames is None else tuple(frames),
         frames_per_image=frames_per_image,
         dark_level=dark_level,
+        align=align,
         force=force,
         tile_px=tile_px,
     )
@@ -178,12 +192,16 @@ def reconstruct(
     if warnings and not force:
         raise OutsideDomainError(*warnings)
     images = np.stack(prepared.images, axis=-1)
-    waves = []
-    for folder in folders:
-        # In 16 bits the wave would depend on the tiles.
-        network = load_network(folder, precision=_PRECISION)
-        title = f"tiles of {folder.name}"
-        waves.append(predict_in_tiles(network, images, prepared.pixel, tile_px, title, force))
+    # In 16 bits the wave would depend on the tiles.
+    loaded = [load_network(folder, precision=_PRECISION) for folder in folders]
+    if align and len(prepared.images) > 1:
+        images = _registered(images, loaded[0], prepared, request, notes)
+    waves = [
+        predict_in_tiles(
+            network, images, prepared.pixel, tile_px, f"tiles of {network.name}", force
+        )
+        for network in loaded
+    ]
     images /= np.float32(images.mean(dtype=np.float64))
     wave = np.asarray(np.mean(waves, axis=0), dtype=np.complex64)
     disagreement = None
@@ -266,7 +284,49 @@ def _prepared(
         + ("" if foci is None else f": Δf = {foci[place]:+.0f} Å".replace("-", "−"))
         for place in range(len(images))
     ]
-    return _Prepared(images, wanted, conditions, titles)
+    return _Prepared(images, wanted, energy, foci, conditions, titles)
+
+
+def _registered(
+    images: NDArray[np.float32],
+    network: TrainedNetwork,
+    prepared: _Prepared,
+    request: _Request,
+    notes: list[str],
+) -> NDArray[np.float32]:
+    if prepared.defocus is None:
+        notes.append("The images were not registered, since their defoci are not known.")
+        return images
+    smear = network.domain.target_smear_angstrom if network.domain is not None else None
+
+    def predict(part: NDArray[np.float32]) -> NDArray[np.complex64]:
+        return predict_in_tiles(
+            network, part, prepared.pixel, request.tile_px, "registering", request.force
+        )
+
+    found = register(
+        images,
+        predict,
+        prepared.pixel,
+        prepared.energy,
+        prepared.defocus,
+        _SMEAR if smear is None else smear[0],
+    )
+    optics = found.optics
+    shifts = ", ".join(f"({y:+.2f}, {x:+.2f})" for y, x in optics.shifts / prepared.pixel)
+    microscope = optics.microscope
+    notes.append(f"The images were registered: they were moved back by (y, x) {shifts} px.")
+    notes.append(
+        "Fitted with that: defocus "
+        f"{', '.join(f'{each:.1f}' for each in microscope.defocus)} Å, Cs "
+        f"{microscope.spherical_aberration / ANGSTROM_PER_MICROMETRE:.2f} µm, C12 "
+        f"{microscope.astigmatism:.1f} Å at {np.degrees(microscope.astigmatism_angle):.0f}°, C21 "
+        f"{microscope.coma:.0f} Å at {np.degrees(microscope.coma_angle):.0f}°; computed and "
+        f"measured images differ by {100 * np.sqrt(optics.misfit):.0f} % of their contrast."
+    )
+    if not found.at_rest:
+        notes.append("The registration did not come to rest: do not rely on it.")
+    return found.images
 
 
 def _chosen_frames(measured: MeasuredSeries, request: _Request) -> Sequence[int]:

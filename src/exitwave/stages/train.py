@@ -369,6 +369,7 @@ def training_domain(epochs: Sequence[Path]) -> TrainingDomain | None:
                 coma_angstrom=limits.coma_angstrom,
                 focal_spread_angstrom=limits.focal_spread_angstrom,
                 blur_angstrom=limits.blur_angstrom,
+                target_smear_angstrom=(spec.epochs.target_smear_angstrom,) * 2,
                 formulas=tuple(sorted({str(name) for name in reader.column("formula")})),
                 components=tuple(
                     COMPONENTS[number] for number in np.unique(reader.column("atom_layer"))

@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dark-level", type=float, default=0.0, metavar="NUMBER", help="of the camera"
     )
     parser.add_argument(
+        "--no-align", action="store_true", help="take the images as they lie, without registering"
+    )
+    parser.add_argument(
         "--force", action="store_true", help="go on where a network was not trained for the series"
     )
 
@@ -69,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
             frames=options.frames,
             frames_per_image=options.frames_per_image,
             dark_level=options.dark_level,
+            align=not options.no_align,
             force=options.force,
         )
     except OutsideDomainError as error:

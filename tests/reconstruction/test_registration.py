@@ -1,0 +1,91 @@
+"""Images are registered by the wave that they belong to, where correlation cannot do it."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from exitwave.config import Microscope, Multislice, Structure
+from exitwave.imaging.focal_series import render_series
+from exitwave.imaging.microscope import draw_microscope
+from exitwave.materials.material import read_materials
+from exitwave.multislice.exit_wave import exit_wave
+from exitwave.reconstruction.registration import fit_optics, register, shifted
+from exitwave.specimens.build import build_specimen
+
+PIXEL, SMEAR, ENERGY = 0.2, 0.2, 80.0
+STRUCTURE = Structure(box_angstrom=25.6, flake_radius_angstrom=(8.0, 9.0))
+LIMITS = Microscope(
+    sampling_angstrom=PIXEL,
+    dose_log10_per_square_angstrom=4.5,
+    spherical_aberration_micrometre=(4.0, 10.0),
+)
+# Of the content of each image, along y and x [pixel].
+DRIFT = np.array([[-1.7, 2.4], [0.0, 0.0], [3.1, 0.6]])
+
+
+@functools.cache
+def series():
+    """A drifting series of MoS2: images (y, x, frame), the true wave, and the microscope."""
+    (material,), _, _ = read_materials("monolayers", "name=2H-MoS2")
+    specimen = build_specimen(material, STRUCTURE, 1, "registration", 0)
+    wave = exit_wave(specimen, Multislice(energy_kev=ENERGY, sampling_angstrom=0.08))
+    rng = np.random.default_rng(3)
+    draw = draw_microscope(LIMITS, ENERGY, 3, rng)
+    rendered = render_series(wave, specimen.box / len(wave), draw, 120, SMEAR, 1e-3, rng)
+    frames = [shifted(rendered.image[..., frame], -drift) for frame, drift in enumerate(DRIFT)]
+    return np.stack(frames, axis=-1), rendered.exit_wave, draw, rendered.sampling
+
+
+def test_a_shift_moves_what_is_seen_and_back_again():
+    y, x = np.mgrid[:60, :70]
+    image = np.exp(-((y - 30.0) ** 2 + (x - 20.0) ** 2) / 18)
+    moved = shifted(image, (-3.0, 5.0))
+    assert np.unravel_index(np.argmax(moved), moved.shape) == (33, 15)
+    inner = np.s_[8:-8, 8:-8]
+    np.testing.assert_allclose(shifted(moved, (3.0, -5.0))[inner], image[inner], atol=1e-4)
+    half = shifted(image, (0.5, 0.0))
+    np.testing.assert_allclose(half, np.exp(-((y - 29.5) ** 2 + (x - 20.0) ** 2) / 18), atol=1e-4)
+
+
+def test_shifts_and_aberrations_are_found_from_the_wave():
+    images, wave, draw, sampling = series()
+    # The microscope's display is off by some ångström, the same for all images.
+    nominal = np.array(draw.defocus) + 12.0
+    found = fit_optics(wave, images, sampling, ENERGY, nominal, SMEAR)
+    assert np.abs(found.shifts / sampling - DRIFT).max() < 0.1
+    fitted = found.microscope
+    assert np.abs(np.array(fitted.defocus) - draw.defocus).max() < 2
+    assert fitted.spherical_aberration == pytest.approx(draw.spherical_aberration, abs=1e4)
+    for name in ("astigmatism", "coma"):
+        order = 2 if name == "astigmatism" else 1
+        vectors = [
+            getattr(each, name) * np.exp(1j * order * getattr(each, f"{name}_angle"))
+            for each in (fitted, draw)
+        ]
+        assert abs(vectors[0] - vectors[1]) < {"astigmatism": 2, "coma": 60}[name]
+    assert found.misfit < 0.3
+
+
+def test_network_and_fit_in_turn_come_to_rest():
+    """A network for which the wave lies in the middle of what it is given."""
+    images, wave, draw, sampling = series()
+    seen = []
+
+    def predict(part):
+        # As far as the images are from each other, a network's wave is blurred.
+        blur = np.mean(
+            [shifted(wave.real, (0, by)) + 1j * shifted(wave.imag, (0, by)) for by in (-0.5, 0.5)],
+            axis=0,
+        )
+        seen.append(part)
+        return blur if len(seen) == 1 else wave
+
+    found = register(images, predict, sampling, ENERGY, draw.defocus, SMEAR)
+    assert found.at_rest
+    assert np.abs(found.optics.shifts / sampling - DRIFT).max() < 0.1
+    assert np.array_equal(seen[0], images)
+    expected = np.stack(
+        [shifted(images[..., frame], drift) for frame, drift in enumerate(DRIFT)], axis=-1
+    )
+    assert np.abs(found.images - expected)[8:-8, 8:-8].max() < 0.1
