@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.errors import ExitwaveError
 from exitwave.files.handles import close_file, damaged, open_file
 from exitwave.files.schemas import (
     DIGEST,
@@ -112,11 +113,17 @@ class StoreReader:
         # The digest of one is computed while the next is read.
         with ThreadPoolExecutor(1) as thread:
             for place in places:
-                values, digest = self._stored(place)
-                comparison = thread.submit(self._compare, place, values, digest)
+                failure: ExitwaveError | None = None
+                try:
+                    values, digest = self._stored(place)
+                except ExitwaveError as error:
+                    # The one before it may be good.
+                    failure = error
                 if read is not None:
                     yield _compared(read)
-                read = values, comparison
+                if failure is not None:
+                    raise failure
+                read = values, thread.submit(self._compare, place, values, digest)
             if read is not None:
                 yield _compared(read)
 
