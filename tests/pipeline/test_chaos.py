@@ -95,7 +95,8 @@ def processes(run):
     with contextlib.suppress(psutil.Error):
         for process in psutil.Process(run.pid).children(recursive=True):
             words = process.cmdline()
-            if "spawn_main" in " ".join(words):
+            # Workers are copies of Python's fork server, which is a child of the stage.
+            if "forkserver" in " ".join(process.parent().cmdline()):
                 worker = process
             elif words[1:2] and words[1].endswith("/exitwave"):
                 stage, name = process, words[2]

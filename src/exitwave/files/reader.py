@@ -31,7 +31,7 @@ from exitwave.files.schemas import (
 class StoreReader:
     """Read the samples of a store one at a time; each is checked against its digest.
 
-    Iterating over ``len(reader)`` samples needs the memory of two.
+    Iterating over ``len(reader)`` samples needs the memory of three.
     """
 
     def __init__(self, path: Path, schema: Schema | None = None) -> None:
