@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from exitwave.config.constraints import BUILT_IN
-
 HELP = "list the materials of the built-in table, or of a database or a file with structures"
 
 
@@ -14,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         nargs="?",
-        default=BUILT_IN,
+        default="monolayers",
         help="an ASE database, or a .cif, .xyz or POSCAR file (default: the built-in table)",
     )
     parser.add_argument(
@@ -28,6 +26,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     import numpy as np
 
+    from exitwave.config.constraints import BUILT_IN
     from exitwave.materials.material import read_materials
     from exitwave.materials.monolayers import monolayers
 
