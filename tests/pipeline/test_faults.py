@@ -15,6 +15,7 @@ from exitwave.config import parse_config
 from exitwave.files.checks import content_digest
 from exitwave.files.reader import StoreReader
 from exitwave.materials.monolayers import monolayers
+from exitwave.samples import EXIT_WAVES
 from exitwave.workflow import specs
 
 EPOCH = "results/tiny/epochs/2_images/training/00.nc"
@@ -47,13 +48,13 @@ def stores(factory):
 
 
 def trained(store):
-    with StoreReader(store) as reader:
+    with StoreReader(store, EXIT_WAVES) as reader:
         return "training" in reader.column("split")
 
 
 def flip_a_byte_of_a_wave(store):
     """Damage the wave of a sample that the epoch shows, as a bad disk does."""
-    with StoreReader(store) as reader:
+    with StoreReader(store, EXIT_WAVES) as reader:
         place = list(reader.column("split")).index("training")
         wave = reader.read(place)["exit_wave"].tobytes()
     content = bytearray(store.read_bytes())
