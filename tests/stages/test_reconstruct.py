@@ -1,6 +1,7 @@
 """A microscope's series through a network: the same wave from every format, or a refusal."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,6 +185,8 @@ def test_another_series_is_refused_or_marked(network, tmp_path, capsys, values, 
     ("values", "sentence"),
     [
         ({"pixel_angstrom": None}, "--pixel-angstrom"),
+        ({"pixel_angstrom": -0.1}, "--pixel-angstrom is -0.1; give a number above 0"),
+        ({"energy_kev": 0.0}, "--energy-kev is 0; give a number above 0"),
         ({"energy_kev": None}, "--energy-kev"),
         ({"defocus_angstrom": (0.0, 50.0)}, "names 2 defoci, but there are 3 images"),
         ({"frames": (0, 1, 7)}, "no frame 7 in series.npy; --frames takes numbers from 0 to 2"),
@@ -198,3 +201,12 @@ def test_what_is_missing_or_wrong_is_said_in_a_sentence(network, tmp_path, value
     with pytest.raises(ExitwaveError, match=sentence):
         reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN | values)
     assert not (tmp_path / "wave.nc").exists()
+
+
+def test_networks_of_one_name_are_asked_each(network, tmp_path):
+    folder = tmp_path / network.name
+    elsewhere = replace(DOMAIN, energy_kev=(200.0, 200.0))
+    save_network(folder, build_network(SETTINGS, 3), SETTINGS, {}, domain=elsewhere)
+    path = series(tmp_path, "npy", counts())
+    with pytest.raises(OutsideDomainError, match="trained at an energy of 200 keV"):
+        reconstruct([path], [folder, network], tmp_path / "wave.nc", **KNOWN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +178,9 @@ def reconstruct(
         force=force,
         tile_px=tile_px,
     )
+    for option, value in (("--pixel-angstrom", pixel_angstrom), ("--energy-kev", energy_kev)):
+        if value is not None and not 0 < value < math.inf:
+            raise ExitwaveError(f"{option} is {value:g}; give a number above 0.")
     folders = [Path(folder) for folder in networks]
     taken = {read_settings(folder).images for folder in folders}
     if len(taken) > 1:
@@ -185,9 +189,9 @@ def reconstruct(
             "networks that take the same number."
         )
     measured = read_series([Path(path) for path in series])
-    domains = {folder.name: read_domain(folder) for folder in folders}
+    domains = [(str(folder), read_domain(folder)) for folder in folders]
     notes = list(measured.notes)
-    prepared = _prepared(measured, request, taken.pop(), domains[folders[0].name], notes)
+    prepared = _prepared(measured, request, taken.pop(), domains[0][1], notes)
     warnings = _outside(domains, prepared.conditions)
     if warnings and not force:
         raise OutsideDomainError(*warnings)
@@ -360,10 +364,12 @@ def _defocus(
     return [float(each) for each in found.reshape(count, -1).mean(axis=1)], False
 
 
-def _outside(domains: dict[str, TrainingDomain | None], conditions: Conditions) -> tuple[str, ...]:
+def _outside(
+    domains: Sequence[tuple[str, TrainingDomain | None]], conditions: Conditions
+) -> tuple[str, ...]:
     return tuple(
         f"The network {name} is not for this series: {violation}."
-        for name, domain in domains.items()
+        for name, domain in domains
         if domain is not None
         for violation in domain.violations(conditions)
     )
