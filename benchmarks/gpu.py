@@ -244,8 +244,8 @@ def measure_steps(_: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def measure_batches(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds that a series takes on its way from the system's cache to the step."""
-    from exitwave.networks.epoch_reader import EpochFiles
-    from exitwave.networks.loader import SeriesBatches, TrainingOrder
+    from exitwave.networks.training.epoch_reader import EpochFiles
+    from exitwave.networks.training.loader import SeriesBatches, TrainingOrder
 
     settings = configuration(options).networks[NAME].part(NetworkSettings)
     milliseconds = {}

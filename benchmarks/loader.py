@@ -2,7 +2,7 @@
 
 Renders an epoch of MoS2 flakes as production does, 352 px and three images per series, and reads it
 in turns, from a warm cache: byte after byte, as fast as the system copies; the two variables that
-training needs sample after sample through netCDF4; and through `exitwave.networks.loader`,
+training needs sample after sample through netCDF4; and through `exitwave.networks.training.loader`,
 shuffled, alone and in `fit` of Keras with a network whose step costs next to nothing; and before
 steps that sleep as long as a GPU's step takes, how long those wait for their batch. Wall time, so
 take an idle machine; medians over the turns. Each backend has a process of its own, and keeps freed
@@ -99,9 +99,9 @@ def measure_backend(path: Path, turns: int) -> dict[str, list[float]]:
     import keras
 
     from exitwave.networks.devices import Devices
-    from exitwave.networks.epoch_reader import EpochFiles
-    from exitwave.networks.loader import SeriesBatches, TrainingOrder
-    from exitwave.networks.symmetries import turn_in_step
+    from exitwave.networks.training.epoch_reader import EpochFiles
+    from exitwave.networks.training.loader import SeriesBatches, TrainingOrder
+    from exitwave.networks.training.symmetries import turn_in_step
 
     size = Network(dataset="flakes").images
     with EpochFiles([path]) as files:

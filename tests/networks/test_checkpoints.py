@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from exitwave.errors import ExitwaveError
-from exitwave.networks import checkpoints as checkpoints_module
-from exitwave.networks.checkpoints import Checkpoints, EpochRecord, best_record
+from exitwave.networks.training import checkpoints as checkpoints_module
+from exitwave.networks.training.checkpoints import Checkpoints, EpochRecord, best_record
 
 
 def small_model(value: float = 0.0) -> keras.Model:

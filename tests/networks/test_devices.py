@@ -9,8 +9,8 @@ from epoch_files import write_epoch
 
 from exitwave.config import Network
 from exitwave.networks.devices import Devices, sent_ahead
-from exitwave.networks.epoch_reader import EpochFiles
-from exitwave.networks.loader import SeriesBatches, TrainingOrder
+from exitwave.networks.training.epoch_reader import EpochFiles
+from exitwave.networks.training.loader import SeriesBatches, TrainingOrder
 
 only_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="JAX takes the batches as they are"

@@ -11,14 +11,18 @@ from epoch_files import flip_a_bit_of_an_image, make_series, write_epoch
 from exitwave.config import Network
 from exitwave.errors import ExitwaveError
 from exitwave.files.chunks import SampleChunks
-from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
-from exitwave.networks.loader import (
+from exitwave.networks.training.epoch_reader import (
+    EpochFiles,
+    check_network_fits,
+    check_training_files,
+)
+from exitwave.networks.training.loader import (
     FileOrder,
     SeriesBatches,
     TrainingOrder,
     choose_share,
 )
-from exitwave.networks.symmetries import SYMMETRIES
+from exitwave.networks.training.symmetries import SYMMETRIES
 
 
 def settings(**values) -> Network:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from exitwave.networks.symmetries import SYMMETRIES, transform, turn_in_step
+from exitwave.networks.training.symmetries import SYMMETRIES, transform, turn_in_step
 
 
 def test_symmetries_are_the_eight_of_the_square_and_move_all_channels_alike():

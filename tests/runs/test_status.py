@@ -19,7 +19,7 @@ from exitwave.files.journal import count_samples
 from exitwave.files.reader import StoreReader
 from exitwave.files.shard_files import ShardFiles
 from exitwave.materials.manifest import read_manifest
-from exitwave.networks.checkpoints import EpochRecord
+from exitwave.networks.training.checkpoints import EpochRecord
 from exitwave.runs.progress import Moment, dataset_progress, network_progress
 from exitwave.runs.snakemake_log import newest_run, read_run
 from exitwave.runs.status import status_text

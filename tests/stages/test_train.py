@@ -20,16 +20,16 @@ from epoch_files import SAMPLING, flip_a_bit_of_an_image, make_series, write_epo
 from tiny_training import training_data, training_spec
 
 from exitwave.errors import ExitwaveError
-from exitwave.networks import checkpoints as checkpoints_module
 from exitwave.networks.trained import load_network, predict_waves
+from exitwave.networks.training import checkpoints as checkpoints_module
 from exitwave.stages import train
 from exitwave.stages.train import train_network
 from exitwave.tasks.progress import Progress, read_progress
 
 # Each epoch is saved, however short it is.
 RUN = """
-import sys, exitwave.cli, exitwave.networks.checkpoints
-exitwave.networks.checkpoints.SAVING_SHARE = 0
+import sys, exitwave.cli, exitwave.networks.training.checkpoints
+exitwave.networks.training.checkpoints.SAVING_SHARE = 0
 sys.exit(exitwave.cli.main(sys.argv[1:]))
 """
 

@@ -16,11 +16,11 @@ from tiny_training import SETTINGS, training_data, training_spec
 
 from exitwave.config import Network, NetworkSettings
 from exitwave.errors import ExitwaveError
-from exitwave.networks import checkpoints as checkpoints_module
-from exitwave.networks.checkpoints import EpochRecord, is_finite
-from exitwave.networks.curves import diverged, validated_epochs, validation_text
-from exitwave.networks.epoch_reader import EpochFiles
-from exitwave.networks.loader import Draw, FileOrder, curve_order
+from exitwave.networks.training import checkpoints as checkpoints_module
+from exitwave.networks.training.checkpoints import EpochRecord, is_finite
+from exitwave.networks.training.curves import diverged, validated_epochs, validation_text
+from exitwave.networks.training.epoch_reader import EpochFiles
+from exitwave.networks.training.loader import Draw, FileOrder, curve_order
 from exitwave.stages import train
 from exitwave.stages.train import train_network
 from exitwave.tasks.progress import Progress, read_progress
@@ -249,7 +249,7 @@ def test_an_interrupt_between_two_epochs_loses_none(data, tmp_path, trained, mon
 JAX = """
 import json, sys
 from pathlib import Path
-from exitwave.networks import checkpoints
+from exitwave.networks.training import checkpoints
 from exitwave.stages import train
 spec, training, validation, output = sys.argv[1:]
 files = json.loads(training), [validation]

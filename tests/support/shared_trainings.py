@@ -20,7 +20,7 @@ os.environ["XLA_FLAGS"] = (
 from tiny_training import training_data, training_spec
 
 from exitwave.errors import ExitwaveError
-from exitwave.networks import checkpoints
+from exitwave.networks.training import checkpoints
 from exitwave.stages import train
 
 DEVICES = 4

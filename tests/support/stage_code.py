@@ -22,7 +22,7 @@ CARRIERS = (
     "config",
     "errors",
     "files",
-    "networks.checkpoints",
+    "networks.training.checkpoints",
     "provenance",
     "registry",
     "summaries",

@@ -25,7 +25,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.networks import backend
 
 if TYPE_CHECKING:
-    from exitwave.networks.loader import Batch, SeriesBatches
+    from exitwave.networks.training.loader import Batch, SeriesBatches
 
 # Batches that lie on a GPU before the step asks for them.
 _AHEAD = 2

@@ -25,7 +25,7 @@ from typing import Literal, get_args
 
 from exitwave.files.documents import find_document
 from exitwave.files.journal import count_samples
-from exitwave.networks.checkpoints import CheckpointState
+from exitwave.networks.training.checkpoints import CheckpointState
 from exitwave.runs.snakemake_log import RunLog
 from exitwave.summaries.exit_waves import ShardSummary
 from exitwave.summaries.training import TrainingSummary

@@ -11,7 +11,7 @@ Writes into the folder of the network:
 | | val_loss is empty after epochs for which it was not computed, see ``validate_every`` |
 | ``training.json`` | spec, provenance, cost, machine, epoch with the least validation loss |
 | ``logs/`` | the history for TensorBoard |
-| ``checkpoints/`` | see `exitwave.networks.checkpoints` |
+| ``checkpoints/`` | see `exitwave.networks.training.checkpoints` |
 
 The network of the last epoch is the result, not that of the best: the validation samples are what
 the network is judged by, so they must not choose it. The best one is kept among the checkpoints.
@@ -45,19 +45,23 @@ from exitwave.files.reader import StoreReader
 from exitwave.files.tables import write_table
 from exitwave.networks import backend
 from exitwave.networks.architectures import build_network
-from exitwave.networks.checkpoints import (
+from exitwave.networks.devices import Devices, choose_devices
+from exitwave.networks.domain import TrainingDomain, joined
+from exitwave.networks.trained import save_network
+from exitwave.networks.training.checkpoints import (
     Checkpoints,
     EpochRecord,
     best_record,
     is_finite,
 )
-from exitwave.networks.curves import diverged, validated_epochs, validation_text
-from exitwave.networks.devices import Devices, choose_devices
-from exitwave.networks.domain import TrainingDomain, joined
-from exitwave.networks.epoch_reader import EpochFiles, check_network_fits, check_training_files
-from exitwave.networks.optimizers import make_optimizer
-from exitwave.networks.symmetries import turn_in_step
-from exitwave.networks.trained import save_network
+from exitwave.networks.training.curves import diverged, validated_epochs, validation_text
+from exitwave.networks.training.epoch_reader import (
+    EpochFiles,
+    check_network_fits,
+    check_training_files,
+)
+from exitwave.networks.training.optimizers import make_optimizer
+from exitwave.networks.training.symmetries import turn_in_step
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EPOCH
@@ -71,7 +75,7 @@ if TYPE_CHECKING:
     import keras
     from tensorboardX.event_file_writer import EventsWriter
 
-    from exitwave.networks.loader import SeriesBatches
+    from exitwave.networks.training.loader import SeriesBatches
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +141,7 @@ def _train(job: Job, devices: Devices) -> None:
     settings = job.settings
     # For what might draw beside us: all our own draws come from `exitwave.seeds`.
     backend.make_deterministic(int(generator(job.seed, "train", settings.replica).integers(2**31)))
-    from exitwave.networks.loader import SeriesBatches, TrainingOrder, curve_order
+    from exitwave.networks.training.loader import SeriesBatches, TrainingOrder, curve_order
 
     order = TrainingOrder(job.training, settings, job.seed)
     training = SeriesBatches(job.training, order, settings, place=devices.place)

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.networks.architectures import OUTPUT_CHANNELS
-from exitwave.networks.epoch_reader import EpochFiles
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.symmetries import SYMMETRIES
+from exitwave.networks.training.epoch_reader import EpochFiles
+from exitwave.networks.training.symmetries import SYMMETRIES
 from exitwave.seeds import generator, uniform_hash
 
 # Images, targets, and the symmetries by which the step is to turn both, where it is.
@@ -269,7 +269,7 @@ class SeriesBatches(keras.utils.PyDataset):  # type: ignore[misc]
             Re - 1 and Im of the exit wave.
         symmetries : array of shape (sample, 1, 1)
             Only where the order turns: by which of the square's symmetries the step has to turn
-            images and targets, see `exitwave.networks.symmetries.turn_in_step`.
+            images and targets, see `exitwave.networks.training.symmetries.turn_in_step`.
         """
         start = time.perf_counter()
         for place in self._coming(index):

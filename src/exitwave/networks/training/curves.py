@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from exitwave.errors import ExitwaveError
-from exitwave.networks.checkpoints import EpochRecord
+from exitwave.networks.training.checkpoints import EpochRecord
 
 
 def validated_epochs(epochs: int, every: int) -> list[int]:

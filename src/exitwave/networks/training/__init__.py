@@ -1,0 +1,1 @@
+"""How networks are trained: epochs read ahead, turned samples, optimizers, checkpoints, curves."""
