@@ -302,3 +302,14 @@ def test_one_number_is_a_range_that_holds_nothing_else(section, key, value):
     one, both = (parse_config({section: {key: each}}) for each in (value, [value, value]))
     assert one == both
     assert getattr(getattr(one, section), key) == (value, value)
+
+
+def test_specimens_that_shall_fill_the_images_are_large_enough():
+    """Also for a data set that images another one's specimens with other pixels."""
+    full = {"structure": {"full_share": 0.5, "box_angstrom": 30.0}}
+    small = {**full, "epochs": {"image_size_px": 128}, "microscope": {"sampling_angstrom": 0.2}}
+    parse_config({"datasets": {"a": small}})
+    wide = {"b": {"exit_waves_from": "a", "microscope": {"sampling_angstrom": [0.2, 0.21]}}}
+    for datasets in ({"b": {**small, "epochs": {"image_size_px": 144}}}, {"a": small, **wide}):
+        with pytest.raises(ExitwaveError, match=r"datasets\.b.*fill the images.*26\.0 Å; enlarge"):
+            parse_config({"datasets": datasets})

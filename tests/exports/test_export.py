@@ -54,10 +54,10 @@ def require_the_same(store: Path, folder: Path) -> None:
     arrays = loaded(folder)
     with StoreReader(store) as reader:
         schema = reader.schema
-        assert set(arrays) == {*(entry.name for entry in schema.variables), "digest"}
+        assert set(arrays) == {*(entry.name for entry in schema.having(()).variables), "digest"}
         for index, sample in enumerate(reader):
             mine = {}
-            for variable in schema.variables:
+            for variable in schema.having(()).variables:
                 first = variable.dimensions[0]
                 where: int | slice = index
                 if first != "sample":
@@ -200,5 +200,7 @@ def test_the_memory_is_that_of_a_sample(tmp_path: Path) -> None:
         return highest
 
     peak(2)  # imports
-    one_sample = sum(4 * 64 * 64 * 3 for variable in EPOCH.variables if is_image(variable))
+    one_sample = sum(
+        4 * 64 * 64 * 3 for variable in EPOCH.having(()).variables if is_image(variable)
+    )
     assert peak(64) < peak(4) + one_sample

@@ -64,8 +64,12 @@ def test_wavelength_of_the_textbook() -> None:
             {"coma": 500.0, "coma_angle": 2.1},
             lambda a, phi: 500.0 * a**3 / 3 * np.cos(phi - 2.1),
         ),
+        (
+            {"trefoil": 300.0, "trefoil_angle": 0.4},
+            lambda a, phi: 300.0 * a**3 / 3 * np.cos(3 * (phi - 0.4)),
+        ),
     ],
-    ids=["defocus", "spherical aberration", "astigmatism", "coma"],
+    ids=["defocus", "spherical aberration", "astigmatism", "coma", "three-fold astigmatism"],
 )
 def test_each_aberration_is_the_textbook_polynomial(term: dict, path) -> None:
     draw = replace(PERFECT, **term)
@@ -113,6 +117,8 @@ def abtem_transfer(draw: MicroscopeDraw) -> NDArray[np.complex128]:
             phi12=draw.astigmatism_angle,
             C21=draw.coma,
             phi21=draw.coma_angle,
+            C23=draw.trefoil,
+            phi23=draw.trefoil_angle,
             focal_spread=draw.focal_spread,
         )
         array = waves.apply_ctf(ctf).to_cpu().array
@@ -124,7 +130,7 @@ def abtem_transfer(draw: MicroscopeDraw) -> NDArray[np.complex128]:
     "draw", table_1_draws(6, seed=1), ids=lambda draw: f"defocus {draw.defocus[0]:.0f} Å"
 )
 def test_transfer_function_is_abtems(draw: MicroscopeDraw) -> None:
-    draw = replace(draw, blur=0.0)
+    draw = replace(draw, blur=0.0, trefoil=draw.coma / 2, trefoil_angle=draw.coma_angle / 3)
     ours = transfer_function(draw, draw.defocus[0], KX, KY)
     np.testing.assert_allclose(ours, abtem_transfer(draw), atol=1e-6)
 

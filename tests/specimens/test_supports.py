@@ -71,6 +71,30 @@ def test_layers_are_stacked_at_their_gap_in_one_outline(mos2):
         assert np.abs(layer.mean(axis=0) - first.mean(axis=0))[:2].max() < 1.0
 
 
+@pytest.mark.parametrize("support", ["none", "graphite", "amorphous_carbon"])
+def test_a_full_specimen_leaves_no_vacuum_within_its_margin(mos2, support):
+    tilted = {**STILL, "tilt_degrees": (10, 10)}
+    values = {**tilted, "support": support, "box_angstrom": 30.0, "full_share": 1.0}
+    specimen = build_specimen(mos2, Structure(**values), 1, "test", 0)
+    for component in np.unique(specimen.atoms.components):
+        plane = part(specimen, component)[:, :2]
+        inner = np.stack(np.meshgrid(*[np.arange(5.0, 25.1, 0.5)] * 2), axis=-1).reshape(-1, 2)
+        # The tilt moves what is thick, and far from the middle of the specimen, sideways.
+        assert cKDTree(plane).query(inner)[0].max() < (4 if support == "amorphous_carbon" else 2.6)
+        assert plane.min() > 1.5
+        assert plane.max() < 28.5
+
+
+def test_about_their_share_of_the_specimens_is_full_and_the_others_are_as_before(mos2):
+    for index in range(12):
+        plain, mixed = (build(mos2, index, full_share=share) for share in (0.0, 0.5))
+        if len(mixed.positions) == len(plain.positions):
+            np.testing.assert_array_equal(mixed.positions, plain.positions)
+    counts = [len(build(mos2, index, full_share=0.5).positions) for index in range(40)]
+    whole = len(build(mos2, 0, full_share=1.0).positions)
+    assert 8 < sum(count > 0.9 * whole for count in counts) < 32
+
+
 def test_the_registry_is_random_or_atom_upon_atom(mos2):
     def offset(registry, index):
         specimen = build(mos2, index, layers=(2, 2), layer_registry=registry)

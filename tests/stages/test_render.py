@@ -10,7 +10,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.checks import check_store, content_digest
 from exitwave.files.reader import StoreReader
 from exitwave.files.writer import StoreWriter
-from exitwave.samples import EPOCH
+from exitwave.samples import EPOCH, EpochSample
 from exitwave.stages.render import render_epoch
 from exitwave.workflow import specs
 
@@ -80,6 +80,24 @@ def test_a_sample_looks_the_same_when_others_join(store, tmp_path):
     assert all(kept)
     order = [key for key in column(many, "sample_key") if key in column(few, "sample_key")]
     assert order == list(column(few, "sample_key"))
+
+
+def test_what_real_series_have_is_stored_and_leaves_the_other_draws(store, tmp_path):
+    real = {"trefoil_angstrom": 200, "misregistration_angstrom": 0.1, "intensity_error_share": 0.1}
+    plain = render(store, tmp_path / "plain.nc")
+    path = render(store, tmp_path / "real.nc", config=configuration(microscope=real))
+    optional = {"trefoil", "trefoil_angle", "shift_x", "shift_y", "intensity"}
+    with StoreReader(plain) as before, StoreReader(path) as after:
+        names = [{each.name for each in reader.schema.variables} for reader in (before, after)]
+        assert names[1] - names[0] == optional
+        for name in ("sample_key", "dose", "coma", "defocus", "mtf_c1"):
+            np.testing.assert_array_equal(before.column(name), after.column(name))
+        sample = EpochSample.from_values(after.read(0))
+        assert EpochSample.from_values(before.read(0)).microscope.intensity == ()
+    assert sample.microscope.trefoil == 200
+    assert sample.microscope.shift_x[1] == sample.microscope.shift_y[1] == 0
+    assert len(sample.microscope.intensity) == 3
+    assert sample.values()["shift_y"] == sample.microscope.shift_y
 
 
 def test_the_truth_is_the_wave_at_the_atoms(store, tmp_path):

@@ -54,7 +54,7 @@ def _columns(index: int, noise: int, images: int) -> dict[str, object]:
     }
     numbers = {
         variable.name: 0.0
-        for variable in EPOCH.variables
+        for variable in EPOCH.having(()).variables
         if variable.dimensions == ("sample",) and variable.dtype != "str"
     }
     atoms = {

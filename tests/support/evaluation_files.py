@@ -144,7 +144,7 @@ def _sample(number: int, size: int, frames: int, supported: bool, epoch: int) ->
     name = MATERIALS[number % len(MATERIALS)][0]
     drawn = {
         variable.name: rng.uniform(*LIMITS.get(variable.name, (0.0, 2 * np.pi)))
-        for variable in EPOCH.variables
+        for variable in EPOCH.having(()).variables
         if variable.dimensions == ("sample",)
         and variable.dtype == "f8"
         and variable.name != "energy"

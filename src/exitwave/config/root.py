@@ -127,6 +127,7 @@ def _check_datasets(config: Config) -> None:
             )
         source = dataset.exit_waves_from
         if source is None:
+            _require_full_field(config, name, name)
             continue
         _require(config.datasets, source, f"datasets.{name}.exit_waves_from", "data sets")
         if source == name or config.datasets[source].exit_waves_from is not None:
@@ -134,6 +135,20 @@ def _check_datasets(config: Config) -> None:
                 f"datasets.{name}.exit_waves_from is '{source}', which makes no exit waves "
                 "of its own; name the data set that does"
             )
+        _require_full_field(config, name, source)
+
+
+def _require_full_field(config: Config, dataset: str, source: str) -> None:
+    """Demand that specimens that shall fill the images do so."""
+    structure, entry = config.datasets[source].structure, config.datasets[dataset]
+    side = structure.box_angstrom - 2 * structure.margin_angstrom
+    field = entry.epochs.image_size_px * entry.microscope.sampling_angstrom[1]
+    if structure.full_share and field > side:
+        raise ValueError(
+            f"datasets.{dataset}: with structure.full_share of {structure.full_share:g} specimens "
+            f"shall fill the images, but these are up to {field:.1f} Å wide and the specimens "
+            f"{side:.1f} Å; enlarge structure.box_angstrom or lower epochs.image_size_px"
+        )
 
 
 def _check_evaluations(config: Config) -> None:

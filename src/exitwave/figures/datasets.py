@@ -67,6 +67,11 @@ PARAMETERS = (
     Parameter("astigmatism_angle", "angle of C$_{12}$ [rad]", ""),
     Parameter("coma", "coma C$_{21}$ [Å]", "coma_angstrom"),
     Parameter("coma_angle", "angle of C$_{21}$ [rad]", ""),
+    Parameter("trefoil", "three-fold astigmatism C$_{23}$ [Å]", "trefoil_angstrom"),
+    Parameter("trefoil_angle", "angle of C$_{23}$ [rad]", ""),
+    Parameter("shift_x", "shift of all images along x [Å]", ""),
+    Parameter("shift_y", "shift of all images along y [Å]", ""),
+    Parameter("intensity", "factor of the intensity of all images", ""),
     Parameter("focal_spread", "focal spread, 1/e [Å]", "focal_spread_angstrom"),
     Parameter("blur", "blur B [Å]", "blur_angstrom"),
     Parameter(
@@ -81,6 +86,12 @@ PARAMETERS = (
     Parameter("mtf_c3", "MTF c$_3$", "mtf_c3"),
     Parameter("atom_count", "atoms of a specimen", ""),
 )
+
+
+def drawn_parameters(reader: StoreReader) -> list[Parameter]:
+    """Return the parameters that an epoch has; some are only in those that vary them."""
+    names = {variable.name for variable in reader.schema.variables}
+    return [parameter for parameter in PARAMETERS if parameter.column in names]
 
 
 def plot_dataset(epochs: Sequence[Path], output: Path) -> None:
@@ -184,7 +195,8 @@ def _note(axes: Any, text: str) -> None:
 
 def _plot_parameters(readers: Sequence[StoreReader], output: Path) -> None:
     limits = json.loads(str(readers[0].attributes["spec"])).get("microscope", {})
-    drawn = {parameter: _drawn_values(readers, parameter) for parameter in PARAMETERS}
+    parameters = drawn_parameters(readers[0])
+    drawn = {parameter: _drawn_values(readers, parameter) for parameter in parameters}
     # With a measured modulation transfer function its formula has no parameters.
     drawn = {parameter: values for parameter, values in drawn.items() if np.isfinite(values).all()}
     columns = 5

@@ -28,7 +28,7 @@ def check_store(path: Path, schema: Schema | None = None) -> Schema:
     path = Path(path)
     file = open_file(path, schema)
     try:
-        schema = SCHEMAS[file.kind]
+        schema = SCHEMAS[file.kind].having(file.variables)
         for variable in (*schema.variables, DIGEST):
             if variable.name not in file.variables:
                 raise damaged(path, f"the variable '{variable.name}' is missing")

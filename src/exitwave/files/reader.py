@@ -37,7 +37,7 @@ class StoreReader:
     def __init__(self, path: Path, schema: Schema | None = None) -> None:
         self.path = Path(path)
         self._file = open_file(self.path, schema)
-        self.schema = SCHEMAS[str(self._file.kind)]
+        self.schema = SCHEMAS[str(self._file.kind)].having(self._file.variables)
         self.sizes = {name: len(dimension) for name, dimension in self._file.dimensions.items()}
         counts = {
             dimension: np.asarray(self._file[name][:], dtype=np.int64)

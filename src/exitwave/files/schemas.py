@@ -11,7 +11,7 @@ readers find them by the kind that each file names:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,8 @@ class Variable:
     units: str
     long_name: str
     may_be_nan: bool = False
+    is_optional: bool = False
+    """Only in those files whose samples have it; elsewhere it has no effect."""
 
 
 def column(
@@ -52,6 +54,11 @@ class Schema:
 
     kind: str
     variables: tuple[Variable, ...]
+
+    def having(self, names: Container[str]) -> Schema:
+        """Return the schema of a file that has only those optional variables that are named."""
+        kept = tuple(each for each in self.variables if not each.is_optional or each.name in names)
+        return self if kept == self.variables else Schema(self.kind, kept)
 
     def variable(self, name: str) -> Variable:
         """Return the variable of a name."""

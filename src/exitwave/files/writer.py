@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +56,8 @@ class StoreWriter:
         Sizes of the dimensions ``sample``, ``y``, ``x`` and, for an epoch, ``frame``.
     attributes : mapping
         Global attributes, see `exitwave.provenance.attributes.attributes`.
+    optional : container of str
+        Optional variables of the schema that the samples have.
     """
 
     def __init__(
@@ -64,9 +66,10 @@ class StoreWriter:
         schema: Schema,
         sizes: Mapping[str, int],
         attributes: Mapping[str, str],
+        optional: Container[str] = (),
     ) -> None:
         self.path = Path(path)
-        self.schema = schema
+        self.schema = schema.having(optional)
         self.sizes = {**sizes, **FIXED_SIZES}
         # Its own, should two jobs ever write the same store where files cannot be locked.
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
@@ -84,7 +87,7 @@ class StoreWriter:
         )
         for name, size in self.sizes.items():
             self._file.createDimension(name, size)
-        for variable in schema.variables:
+        for variable in self.schema.variables:
             if variable.dimensions[0] == "sample":
                 self._create(variable)
         self._create(DIGEST)

@@ -11,6 +11,7 @@ that is padded until no fringe of its periodic copies reaches the image. Arrays 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,12 @@ from exitwave.imaging.detector import detect, detector_window, window_mtf
 from exitwave.imaging.focal_spread import Modes, choose_modes
 from exitwave.imaging.grids import Band, Grid, choose_band, choose_grid, padded_size
 from exitwave.imaging.microscope import MicroscopeDraw
-from exitwave.imaging.transfer import defocus_phase, temporal_envelope, transfer_function
+from exitwave.imaging.transfer import (
+    defocus_phase,
+    shift_phase,
+    temporal_envelope,
+    transfer_function,
+)
 
 Floats = NDArray[np.float64]
 ComplexImage = NDArray[np.complex64]
@@ -94,6 +100,16 @@ def _shifted(k: Floats, origin: float, scale: float) -> NDArray[np.complex128]:
     return np.asarray(scale * np.exp(2j * np.pi * k * origin), dtype=np.complex128)
 
 
+def _moved(factors: list[ComplexImage], shifts: Sequence[float], k: Floats) -> list[ComplexImage]:
+    """Factors that also move each image by its shift along the axis [Å]."""
+    if not shifts:
+        return factors
+    return [
+        (factor * shift_phase(shift, k)).astype(np.complex64)
+        for factor, shift in zip(factors, shifts, strict=True)
+    ]
+
+
 def form_intensities(
     scattered: ComplexImage,
     draw: MicroscopeDraw,
@@ -138,23 +154,27 @@ def form_intensities(
     factors = [
         (place * defocus_phase(draw, defocus, k)).astype(np.complex64) for defocus in draw.defocus
     ]
+    along_x, along_y = (_moved(factors, shifts, k) for shifts in (draw.shift_x, draw.shift_y))
+    placed = list(zip(along_x, along_y, strict=True))
     shown = fine if band.oversampling > 1 else window
 
-    def transmitted(spectrum: ComplexImage, factor: ComplexImage) -> ComplexImage:
-        wave = spectrum * factor[:, np.newaxis]
-        wave *= factor
+    def transmitted(
+        spectrum: ComplexImage, factor: tuple[ComplexImage, ComplexImage]
+    ) -> ComplexImage:
+        wave = spectrum * factor[0][:, np.newaxis]
+        wave *= factor[1]
         columns = _evaluate(wave, fine, shown)
         return _evaluate(np.ascontiguousarray(columns.T), fine, shown)
 
     if modes is None:
-        waves = (transmitted(spectrum, factor) for factor in factors)
+        waves = (transmitted(spectrum, factor) for factor in placed)
         intensities = [(1 + wave.real) ** 2 + wave.imag**2 for wave in waves]
     else:
         square = kx**2 + ky**2
         enveloped = spectrum * temporal_envelope(draw, square).astype(np.float32)
-        intensities = [1 + 2 * transmitted(enveloped, factor).real for factor in factors]
+        intensities = [1 + 2 * transmitted(enveloped, factor).real for factor in placed]
         for mode in modes.factors(square):
-            waves = (transmitted(spectrum * mode, factor) for factor in factors)
+            waves = (transmitted(spectrum * mode, factor) for factor in placed)
             for intensity, wave in zip(intensities, waves, strict=True):
                 intensity += wave.real**2 + wave.imag**2
     if band.oversampling > 1:
@@ -245,7 +265,10 @@ def render_series(
     box = len(scattered) * wave_sampling
     spectrum = scipy.fft.fft2(scattered, workers=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float64)
-    size = padded_size(draw, power, box, image_size_px * draw.sampling, padding_tolerance)
+    # A shifted image sees what lies that much farther out.
+    shift = max((abs(each) for each in (*draw.shift_x, *draw.shift_y)), default=0.0)
+    field = image_size_px * draw.sampling + 2 * shift
+    size = padded_size(draw, power, box, field, padding_tolerance)
     if size > LARGEST_PERIOD:
         raise ExitwaveError(
             f"The aberrations carry fringes so far that the exit wave would have to be padded to "
@@ -262,6 +285,9 @@ def render_series(
     intensities = form_intensities(scattered, draw, grid, band, camera_origin, window.size, modes)
     electrons = draw.dose * grid.sampling**2
     transfer = window_mtf(draw, window.size, grid.sampling)
+    if draw.intensity:
+        for image, factor in zip(intensities, draw.intensity, strict=True):
+            image *= np.float32(factor)
     frames = [detect(image, electrons, transfer, window, rng) for image in intensities]
     return RenderedSeries(
         image=np.stack(frames, axis=-1),

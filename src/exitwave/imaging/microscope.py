@@ -104,6 +104,9 @@ def draw_microscope(
         Where a series need not fit between the limits of the defocus.
     """
     turn = (0.0, 2 * np.pi)
+    # Generators of their own, so that what the paper has not leaves its draws as they are.
+    trefoil, drift, brightness = rng.spawn(3)
+    shifts = _draw_shifts(limits.misregistration_angstrom, images, drift)
     dose = 10.0 ** rng.uniform(*limits.dose_log10_per_square_angstrom)
     spherical_aberration = ANGSTROM_PER_MICROMETRE * rng.uniform(
         *limits.spherical_aberration_micrometre
@@ -127,7 +130,43 @@ def draw_microscope(
         mtf_frequency_unit=limits.mtf_frequency_unit,
         focal_spread_model=limits.focal_spread_model,
         mtf_curve=limits.mtf_curve,
+        trefoil=trefoil.uniform(*limits.trefoil_angstrom),
+        trefoil_angle=trefoil.uniform(*turn) if limits.trefoil_angstrom[1] else 0.0,
+        shift_x=shifts[0],
+        shift_y=shifts[1],
+        intensity=_draw_intensity(limits.intensity_error_share, images, brightness),
     )
+
+
+def optional_parameters(limits: Microscope) -> frozenset[str]:
+    """Return the optional variables of an epoch whose microscopes are drawn between limits."""
+    names: list[str] = []
+    if limits.trefoil_angstrom[1]:
+        names += ["trefoil", "trefoil_angle"]
+    if limits.misregistration_angstrom:
+        names += ["shift_x", "shift_y"]
+    if limits.intensity_error_share:
+        names.append("intensity")
+    return frozenset(names)
+
+
+def _draw_shifts(
+    deviation: float, images: int, rng: np.random.Generator
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Draw the shifts of the images along x and y [Å]; empty where there are none."""
+    if not deviation:
+        return (), ()
+    shifts = deviation * rng.normal(size=(images, 2))
+    # As registration does, which moves the others onto it.
+    shifts[images // 2] = 0.0
+    along_x, along_y = (tuple(float(each) for each in axis) for axis in shifts.T)
+    return along_x, along_y
+
+
+def _draw_intensity(share: float, images: int, rng: np.random.Generator) -> tuple[float, ...]:
+    if not share:
+        return ()
+    return tuple(float(each) for each in rng.uniform(1 - share, 1 + share, images))
 
 
 def _draw_defocus(limits: Microscope, images: int, rng: np.random.Generator) -> tuple[float, ...]:

@@ -26,7 +26,8 @@ def aberration_phase(draw: MicroscopeDraw, defocus: float, kx: Floats, ky: Float
 
     With α = λ k and its azimuth φ,
 
-        chi = 2π/λ (α²/2 (C10 + C12 cos 2(φ - phi12)) + α³/3 C21 cos(φ - phi21) + α⁴/4 C30),
+        chi = 2π/λ (α²/2 (C10 + C12 cos 2(φ - phi12))
+                    + α³/3 (C21 cos(φ - phi21) + C23 cos 3(φ - phi23)) + α⁴/4 C30),
 
     as `abtem.transfer.Aberrations` (Kirkland, Eq. (2.22); Uhlemann and Haider, Ultramicroscopy 72
     (1998) 109), here with the cosines written out in αx = α cos φ and αy = α sin φ.
@@ -50,6 +51,12 @@ def aberration_phase(draw: MicroscopeDraw, defocus: float, kx: Floats, ky: Float
         path += (draw.astigmatism / 2) * (
             (ax**2 - ay**2) * math.cos(twice) + ax * ay * (2 * math.sin(twice))
         )
+    if draw.trefoil:
+        thrice = 3 * draw.trefoil_angle
+        path += (draw.trefoil / 3) * (
+            ax * (ax**2 - 3 * ay**2) * math.cos(thrice)
+            + ay * (3 * ax**2 - ay**2) * math.sin(thrice)
+        )
     path *= 2 * np.pi / wavelength
     return path
 
@@ -61,6 +68,11 @@ def defocus_phase(draw: MicroscopeDraw, defocus: float, k: Floats) -> NDArray[np
     """
     wavelength = electron_wavelength(draw.energy_kev)
     return np.asarray(np.exp(1j * np.pi * wavelength * defocus * k**2), dtype=np.complex64)
+
+
+def shift_phase(shift: float, k: Floats) -> NDArray[np.complex128]:
+    """Return the factor of the wave's components along one axis that moves it by a shift [Å]."""
+    return np.asarray(np.exp(-2j * np.pi * shift * k))
 
 
 def temporal_envelope(draw: MicroscopeDraw, square: Floats) -> Floats:
@@ -126,6 +138,12 @@ def displacement(
     radial = -defocus + draw.spherical_aberration * square + 2 * (cos21 * ax + sin21 * ay)
     along_x = radial * ax + cos12 * ax + sin12 * ay + cos21 * square
     along_y = radial * ay + sin12 * ax - cos12 * ay + sin21 * square
+    if draw.trefoil:
+        cos23 = draw.trefoil * math.cos(3 * draw.trefoil_angle)
+        sin23 = draw.trefoil * math.sin(3 * draw.trefoil_angle)
+        difference, product = ax**2 - ay**2, 2 * ax * ay
+        along_x = along_x + cos23 * difference + sin23 * product
+        along_y = along_y - cos23 * product + sin23 * difference
     return along_x, along_y
 
 

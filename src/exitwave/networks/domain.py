@@ -77,6 +77,10 @@ class TrainingDomain(Conditions):
     ----------
     spherical_aberration_micrometre, astigmatism_angstrom, coma_angstrom : tuple of (float, float)
         Aberrations of the microscopes.
+    trefoil_angstrom : tuple of (float, float)
+        Their three-fold astigmatism.
+    misregistration_angstrom, intensity_error_share : tuple of (float, float)
+        How far the images were off each other, in place and intensity.
     focal_spread_angstrom, blur_angstrom : tuple of (float, float)
         Their envelopes.
     target_smear_angstrom : tuple of (float, float)
@@ -90,6 +94,9 @@ class TrainingDomain(Conditions):
     spherical_aberration_micrometre: Range | None = None
     astigmatism_angstrom: Range | None = None
     coma_angstrom: Range | None = None
+    trefoil_angstrom: Range | None = None
+    misregistration_angstrom: Range | None = None
+    intensity_error_share: Range | None = None
     focal_spread_angstrom: Range | None = None
     blur_angstrom: Range | None = None
     target_smear_angstrom: Range | None = None

@@ -20,6 +20,7 @@ border of the field.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,12 @@ from scipy.ndimage import gaussian_filter
 from exitwave.errors import ExitwaveError
 from exitwave.imaging.detector import GUARD_PX, window_mtf
 from exitwave.imaging.microscope import MicroscopeDraw
-from exitwave.imaging.transfer import box_frequencies, displacement, transfer_function
+from exitwave.imaging.transfer import (
+    box_frequencies,
+    displacement,
+    shift_phase,
+    transfer_function,
+)
 
 Floats = NDArray[np.float64]
 ComplexImage = NDArray[np.complex64]
@@ -81,11 +87,23 @@ def known_microscope(draw: MicroscopeDraw, knowledge: Knowledge) -> MicroscopeDr
     knowledge : {'paper', 'all'}
         'paper' leaves the true defocus of each image, the spherical aberration and the focal
         spread, and sets coma, astigmatism and blur to 0 and the camera to a perfect one (Sec. 6 of
-        the paper, which is silent on the last two). 'all' is the true microscope.
+        the paper, which is silent on the last two); it takes the images as registered and equally
+        bright. 'all' is the true microscope.
     """
     if knowledge == "all":
         return draw
-    return replace(draw, astigmatism=0.0, coma=0.0, blur=0.0, mtf_c1=1.0, mtf_curve=None)
+    return replace(
+        draw,
+        astigmatism=0.0,
+        coma=0.0,
+        trefoil=0.0,
+        shift_x=(),
+        shift_y=(),
+        intensity=(),
+        blur=0.0,
+        mtf_c1=1.0,
+        mtf_curve=None,
+    )
 
 
 def reconstruct_wave(
@@ -137,7 +155,8 @@ def reconstruct_wave(
     points = int(scipy.fft.next_fast_len(size + 2 * margin))
     field = (slice(margin, margin + size), slice(margin, margin + size))
     moduli = [
-        np.sqrt(np.maximum(_without_camera(image, sampling, microscope), 0)) for image in images
+        np.sqrt(np.maximum(_without_camera(image / factor, sampling, microscope), 0))
+        for image, factor in zip(images, microscope.intensity or itertools.repeat(1), strict=False)
     ]
     transfers = _transfers(microscope, points, sampling)
     noise = np.float32(max(1 / (4 * microscope.dose * _SCATTERED_POWER), _LEAST_NOISE))
@@ -231,10 +250,15 @@ def _reach(microscope: MicroscopeDraw) -> float:
 def _transfers(microscope: MicroscopeDraw, points: int, sampling: float) -> list[ComplexImage]:
     """Transfer function of each image, in the order of the FFT."""
     k = box_frequencies(points, points * sampling)
-    return [
+    transfers = [
         transfer_function(microscope, defocus, k[np.newaxis, :], k[:, np.newaxis])
         for defocus in microscope.defocus
     ]
+    shifts = zip(microscope.shift_x, microscope.shift_y, strict=True)
+    for transfer, (along_x, along_y) in zip(transfers, shifts, strict=False):
+        transfer *= shift_phase(along_x, k).astype(np.complex64)
+        transfer *= shift_phase(along_y, k).astype(np.complex64)[:, np.newaxis]
+    return transfers
 
 
 def _without_camera(

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,12 @@ def _stored(variable: Variable) -> Any:
 
 def _drawn(name: str, units: str, long_name: str) -> Any:
     return _stored(column(name, "f8", units, long_name))
+
+
+def _optional(name: str, default: Any, units: str, long_name: str) -> Any:
+    dimensions = ("sample", "frame") if default == () else ("sample",)
+    variable = Variable(name, dimensions, "f8", units, long_name, is_optional=True)
+    return field(default=default, metadata={"variable": variable})
 
 
 def _of_mtf(name: str) -> Any:
@@ -53,6 +60,12 @@ class MicroscopeParameters:
     mtf_c1, mtf_c2, mtf_c3 : float
         Parameters of `exitwave.imaging.detector.mtf`; drawn, but without effect and stored as NaN
         where the camera has a measured curve.
+    trefoil, trefoil_angle : float
+        Amplitude C23 [Å] and angle phi23 [rad] of the three-fold astigmatism.
+    shift_x, shift_y : tuple of float
+        Shift of the content of each image along x and y [Å]; empty for none.
+    intensity : tuple of float
+        Factor of the intensity of each image; empty for 1.
 
     Angles are measured from x (along a row) towards y (down a column).
     """
@@ -76,6 +89,21 @@ class MicroscopeParameters:
     mtf_c1: float = _of_mtf("c1")
     mtf_c2: float = _of_mtf("c2")
     mtf_c3: float = _of_mtf("c3")
+    trefoil: float = _optional(
+        "trefoil", 0.0, "angstrom", "amplitude of the three-fold astigmatism C23"
+    )
+    trefoil_angle: float = _optional(
+        "trefoil_angle", 0.0, "radian", "angle of the three-fold astigmatism"
+    )
+    shift_x: tuple[float, ...] = _optional(
+        "shift_x", (), "angstrom", "shift of each image's content along x"
+    )
+    shift_y: tuple[float, ...] = _optional(
+        "shift_y", (), "angstrom", "shift of each image's content along y"
+    )
+    intensity: tuple[float, ...] = _optional(
+        "intensity", (), "1", "factor of each image's intensity"
+    )
 
     @classmethod
     def variables(cls) -> tuple[Variable, ...]:
@@ -85,9 +113,22 @@ class MicroscopeParameters:
         )
 
     def values(self) -> dict[str, Value]:
-        """Return the parameters by the names of their variables."""
-        stored = [entry for entry in fields(self) if "variable" in entry.metadata]
-        return {entry.metadata["variable"].name: getattr(self, entry.name) for entry in stored}
+        """Return the parameters by the names of their variables; optional ones if they act."""
+        return {
+            entry.metadata["variable"].name: getattr(self, entry.name)
+            for entry in fields(self)
+            if (variable := entry.metadata.get("variable")) is not None
+            and not (variable.is_optional and getattr(self, entry.name) == entry.default)
+        }
+
+    def of_frames(self, frames: Sequence[int]) -> Self:
+        """Return the microscope of some images of the series, in the order given."""
+        per_frame: dict[str, Any] = {
+            entry.name: tuple(value[frame] for frame in frames)
+            for entry in fields(MicroscopeParameters)
+            if isinstance(value := getattr(self, entry.name), tuple) and value
+        }
+        return replace(self, **per_frame)
 
     @classmethod
     def from_values(cls, values: Values) -> Self:
@@ -95,6 +136,8 @@ class MicroscopeParameters:
         taken: dict[str, Any] = {}
         for entry in fields(MicroscopeParameters):
             variable = entry.metadata["variable"]
+            if variable.is_optional and variable.name not in values:
+                continue
             value = values[variable.name]
             is_series = "frame" in variable.dimensions
             taken[entry.name] = (

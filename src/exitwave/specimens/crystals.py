@@ -14,8 +14,8 @@ from exitwave.seeds import Generators
 from exitwave.specimens.flakes import (
     Piece,
     cut_flake,
-    draw_outline,
     number_columns,
+    piece_outline,
     random_shift,
     remove_defects,
 )
@@ -55,7 +55,7 @@ def crystal_piece(
         Where no atom is left.
     """
     rng = draws(f"{name} shape")
-    outline = draw_outline(radius, structure.flake_edges, room, rng)
+    outline = piece_outline(structure, radius, room, draws, rng)
     numbers, positions = cut_flake(atoms, outline, rotation, rng)
     shift = random_shift(positions[:, :2], room, draws(f"{name} place"))
     positions[:, :2] += shift

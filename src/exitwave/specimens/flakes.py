@@ -16,7 +16,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from exitwave.config import Structure
 from exitwave.errors import SpecimenError
+from exitwave.seeds import Generators
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer]
@@ -118,6 +120,39 @@ def number_columns(plane: Floats, radius: float) -> Integers:
         (np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(len(plane),) * 2
     )
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def piece_outline(
+    structure: Structure,
+    radius: tuple[float, float],
+    room: float,
+    draws: Generators,
+    rng: np.random.Generator,
+) -> Outline:
+    """Return the outline of a piece: drawn, or all of the box where the specimen fills it.
+
+    Parameters
+    ----------
+    structure : Structure
+        Edges, and the share of specimens that fill their box.
+    radius : (float, float)
+        Limits of each edge's distance from the origin [Å].
+    room : float
+        Half the side of the square in which the piece may lie [Å].
+    draws : callable
+        Gives the random generator of an aspect; all pieces of a specimen fill the box, or none.
+    rng : numpy.random.Generator
+        Source of the outline's draws.
+    """
+    if structure.full_share and draws("full").random() < structure.full_share:
+        return full_outline(room)
+    return draw_outline(radius, structure.flake_edges, room, rng)
+
+
+def full_outline(room: float) -> Outline:
+    """Return the outline of all that lies up to a distance [Å] from the origin along x and y."""
+    normals = np.array([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
+    return Outline(normals, np.full(4, room), 1.5 * room, np.zeros(2))
 
 
 def draw_outline(

@@ -21,7 +21,7 @@ from exitwave.config import Config
 from exitwave.config.constraints import BUILT_IN
 from exitwave.durations import duration
 from exitwave.errors import ExitwaveError
-from exitwave.figures.datasets import PARAMETERS
+from exitwave.figures.datasets import drawn_parameters
 from exitwave.files.atomic import write_text
 from exitwave.files.documents import read_document
 from exitwave.files.reader import StoreReader
@@ -166,7 +166,7 @@ def _distributions(stores: Sequence[Path], epochs: Sequence[Path]) -> list[str]:
         for name, label in _SPECIMEN.items():
             lines.append(_row(label, np.concatenate([reader.column(name) for reader in readers])))
     with _opened(epochs, EPOCH) as readers:
-        for parameter in PARAMETERS:
+        for parameter in drawn_parameters(readers[0]):
             if parameter.column in _SPECIMEN:
                 continue
             values = [reader.column(parameter.column).ravel() for reader in readers]

@@ -30,7 +30,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -232,7 +232,7 @@ def _reconstruct(task: _Task) -> _Reconstructed:
     microscope = MicroscopeDraw.of(sample.microscope, sample.sampling, spec.microscope)
     sampling = sample.sampling
     images, few = np.moveaxis(sample.image, -1, 0), list(task.few)
-    fewer = replace(microscope, defocus=tuple(microscope.defocus[frame] for frame in few))
+    fewer = microscope.of_frames(few)
     ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
         "classical_paper": (images, microscope, "paper"),
         "classical_all": (images, microscope, "all"),

@@ -20,7 +20,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.reader import StoreReader
 from exitwave.files.writer import StoreWriter
 from exitwave.imaging.focal_series import render_series
-from exitwave.imaging.microscope import draw_microscope
+from exitwave.imaging.microscope import draw_microscope, optional_parameters
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.samples import EPOCH, EXIT_WAVES, EpochSample, ExitWaveSample
@@ -148,7 +148,8 @@ def render_epoch(spec: str, stores: Sequence[Path], output: Path, workers: int =
     # Store by store, wherever a sample stands in the epoch.
     turns = sorted(range(len(tasks)), key=lambda turn: (tasks[turn].store, tasks[turn].place))
     try:
-        with StoreWriter(output, EPOCH, sizes, attributes) as store:
+        optional = optional_parameters(values.microscope)
+        with StoreWriter(output, EPOCH, sizes, attributes, optional) as store:
             for index, result in map_tasks(
                 render_sample, [tasks[turn] for turn in turns], workers, title
             ):

@@ -12,6 +12,7 @@ from exitwave.config.fields import (
     NonNegativeLimits,
     PositiveLimits,
     Section,
+    added_later,
 )
 from exitwave.config.mtf_curve import MtfCurve, check_mtf_curve, read_mtf_curve
 
@@ -31,6 +32,8 @@ class Microscope(Section):
     """Amplitude of the two-fold astigmatism C12; its angle is uniform (paper)."""
     coma_angstrom: NonNegativeLimits = (0.0, 600.0)
     """Amplitude of the coma C21; its angle is uniform (paper)."""
+    trefoil_angstrom: NonNegativeLimits = added_later((0.0, 0.0))
+    """Amplitude of the three-fold astigmatism C23; its angle is uniform (paper: none)."""
     focal_spread_angstrom: NonNegativeLimits = (5.0, 20.0)
     """Focal spread as a 1/e width (paper; abTEM's convention)."""
     focal_spread_model: Literal["quasi_coherent", "incoherent"] = "quasi_coherent"
@@ -42,6 +45,12 @@ class Microscope(Section):
     """log10 of the electrons per Å² of each image (paper; log-uniform)."""
     sampling_angstrom: PositiveLimits = (0.10, 0.11)
     """Pixel of the images (paper; 0.215 to 0.235 for the experiment)."""
+    misregistration_angstrom: NonNegative = added_later(0.0)
+    """What registration leaves: every image but the middle one is shifted along x and y, each by a
+    normal draw of this standard deviation; the exit wave lies as the middle image (paper: none)."""
+    intensity_error_share: Annotated[float, Field(ge=0, lt=1)] = added_later(0.0)
+    """Each image is brighter or darker than its dose says by a uniform draw of up to this share
+    (paper: none)."""
     mtf_c1: Limits = (-0.6, 0.2)
     """c1 of MTF(k) = (1 - c1) / (1 + (k / (2 c2))^|c3|) + c1 (paper)."""
     mtf_c2: PositiveLimits = (0.1, 0.2)

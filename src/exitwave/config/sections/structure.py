@@ -19,6 +19,7 @@ from exitwave.config.fields import (
     PositiveLimits,
     Section,
     Share,
+    added_later,
     explained,
 )
 
@@ -41,6 +42,9 @@ class Structure(Section):
     flake_radius_angstrom: PositiveLimits = (7.0, 15.0)
     """Distance of each edge of the convex flake from its centre, drawn for each edge
     (ours; the paper gives no size)."""
+    full_share: Share = added_later(0.0)
+    """Share of the specimens that fill the box up to its margin, flake and support alike, in place
+    of an outline that is drawn: images smaller than the box then show no vacuum (paper: none)."""
     flake_edges: tuple[int, int] = (4, 8)
     """Number of straight edges of a flake, drawn between these two (ours)."""
     layers: Counts = (1, 1)

@@ -7,7 +7,7 @@ import numpy as np
 from exitwave.config import Structure
 from exitwave.seeds import Generators
 from exitwave.specimens.disordered import carbon_count, carbon_network
-from exitwave.specimens.flakes import Piece, disordered_piece, draw_outline, random_shift
+from exitwave.specimens.flakes import Piece, disordered_piece, piece_outline, random_shift
 
 _NEW_SHARE = 0.1  # of the trials that start elsewhere, see `carbon_network`
 
@@ -25,8 +25,8 @@ def build(
     draws: Generators,
 ) -> Piece:
     """Build the support about the origin."""
-    outline = draw_outline(
-        structure.support_radius_angstrom, structure.flake_edges, room, draws("support shape")
+    outline = piece_outline(
+        structure, structure.support_radius_angstrom, room, draws, draws("support shape")
     )
     count = carbon_count(structure.support_density_gram_per_cm3, outline.area() * height)
     positions = carbon_network(outline, height, count, _NEW_SHARE, draws("support atoms"))
