@@ -313,3 +313,29 @@ def test_specimens_that_shall_fill_the_images_are_large_enough():
     for datasets in ({"b": {**small, "epochs": {"image_size_px": 144}}}, {"a": small, **wide}):
         with pytest.raises(ExitwaveError, match=r"datasets\.b.*fill the images.*26\.0 Å; enlarge"):
             parse_config({"datasets": datasets})
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"multislice": {"energy_kev": 80}}, "an energy of 50 keV, but here is one of 80 keV"),
+        ({"microscope": {"sampling_angstrom": 0.2}}, r"pixels of 0\.1 to 0\.11 Å"),
+        (
+            {"microscope": {"defocus_range_angstrom": 50}},
+            r"steps of the defocus of 49 to 51 Å, but here are some of 2",
+        ),
+        ({"microscope": {"dose_log10_per_square_angstrom": [1, 3]}}, "a dose of 316"),
+        ({"microscope": {"defocus_angstrom": [0, 300]}}, "defoci of -150 to 150 Å"),
+    ],
+)
+@pytest.mark.parametrize("section", ["evaluations", "comparisons", "ensembles"])
+def test_a_network_is_asked_before_anything_runs_whether_it_is_for_a_data_set(
+    section, other, reason
+):
+    two = {"one": {"dataset": "a"}, "two": {"dataset": "a", "replica": 1}}
+    entry = {"dataset": "b"}
+    entry |= {"networks": ["one", "two"]} if section == "ensembles" else {"network": "one"}
+    raw = {"datasets": {"a": {}, "b": {}}, "networks": two, section: {"x": entry}}
+    parse_config(raw)
+    with pytest.raises(ExitwaveError, match=rf"{section}\.x: the network 'one'.*'b'.*{reason}"):
+        parse_config({**raw, "datasets": {"a": {}, "b": other}})

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from exitwave.config.conditions import Conditions
 from exitwave.errors import ExitwaveError
 from exitwave.networks.domain import (
-    Conditions,
     TrainingDomain,
     as_json,
     from_json,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from exitwave.config.conditions import Conditions, conditions_of
 from exitwave.config.constraints import evenly_spaced, size_factor
 from exitwave.config.fields import Name, Section
 from exitwave.config.sections.comparisons import Comparison
@@ -109,11 +110,13 @@ def _check_names(config: Config) -> None:
     for name, ensemble in config.ensembles.items():
         for member in ensemble.networks:
             _require_pair(config, f"ensembles.{name}", "networks", member, ensemble.dataset)
+            _require_trained_for(config, f"ensembles.{name}", member, ensemble.dataset)
         _require_alike(config, name)
     for name, comparison in config.comparisons.items():
         pair = (comparison.network, comparison.dataset)
         _require_pair(config, f"comparisons.{name}", "network", *pair)
         _require_shared_images(config, name)
+        _require_trained_for(config, f"comparisons.{name}", *pair, comparison.images)
     for name in config.figures:
         _check_figure(config, name)
 
@@ -156,6 +159,7 @@ def _check_evaluations(config: Config) -> None:
     for name, evaluation in config.evaluations.items():
         pair = (evaluation.network, evaluation.dataset)
         _require_pair(config, f"evaluations.{name}", "network", *pair)
+        _require_trained_for(config, f"evaluations.{name}", *pair)
         if pair in pairs:
             raise ValueError(
                 f"evaluations.{name} and evaluations.{pairs[pair]} evaluate the same network "
@@ -176,6 +180,31 @@ def _require_pair(config: Config, where: str, key: str, network: str, dataset: s
     _require(config.datasets, dataset, f"{where}.dataset", "data sets")
     _require(config.networks, network, f"{where}.{key}", "networks")
     _require_divisible(config, where, network, dataset)
+
+
+def _require_trained_for(
+    config: Config, where: str, network: str, dataset: str, series: int | None = None
+) -> None:
+    """Demand that the series of a data set lie within what the network is trained for.
+
+    Of series of more images than the network takes it gets some at even distances.
+    """
+    images = config.networks[network].images
+    trained_on = config.networks[network].dataset
+    domain = _conditions(config, trained_on, images)
+    found = domain.violations(_conditions(config, dataset, images, series))
+    if found:
+        raise ValueError(
+            f"{where}: the network '{network}' is not for the series of '{dataset}': "
+            f"{'; '.join(found)}; name a data set like '{trained_on}', or train one for this"
+        )
+
+
+def _conditions(config: Config, dataset: str, images: int, series: int | None = None) -> Conditions:
+    entry = config.datasets[dataset]
+    energy = config.datasets[entry.exit_waves_from or dataset].multislice.energy_kev
+    low, high = energy if isinstance(energy, tuple) else (energy, energy)
+    return conditions_of(entry.microscope, images, (low, high), series)
 
 
 def _require_divisible(config: Config, where: str, network: str, dataset: str) -> None:

@@ -14,59 +14,8 @@ from dataclasses import dataclass, fields
 
 from pydantic import TypeAdapter, ValidationError
 
+from exitwave.config.conditions import Conditions, Range
 from exitwave.errors import ExitwaveError
-
-Range = tuple[float, float]
-"""Least and greatest value."""
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """A number that a network is trained for, in words, and how far outside is still inside."""
-
-    words: str
-    unit: str
-    relative: float
-    absolute: float = 0.0
-
-
-# A pixel of an image is that of its microscope to 0.2 %; energies and doses are known to a few
-# per cent, and defoci to some ångström at best.
-_QUANTITIES = {
-    "energy_kev": _Quantity("an energy", "keV", 0.01),
-    "sampling_angstrom": _Quantity("pixels", "Å", 0.01),
-    "defocus_angstrom": _Quantity("defoci", "Å", 0.02, 10.0),
-    "defocus_step_angstrom": _Quantity("steps of the defocus", "Å", 0.1, 2.0),
-    "dose_per_square_angstrom": _Quantity("a dose", "e/Å²", 0.25),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conditions:
-    """Under which focal series were recorded; None is not known.
-
-    Attributes
-    ----------
-    images : int
-        Images in a series.
-    energy_kev : tuple of (float, float)
-        Kinetic energy of the electrons.
-    sampling_angstrom : tuple of (float, float)
-        Side of a pixel.
-    defocus_angstrom : tuple of (float, float)
-        All defoci, in abTEM's sign.
-    defocus_step_angstrom : tuple of (float, float)
-        From an image to the next; negative where the defocus falls.
-    dose_per_square_angstrom : tuple of (float, float)
-        Electrons per area of each image.
-    """
-
-    images: int
-    energy_kev: Range | None = None
-    sampling_angstrom: Range | None = None
-    defocus_angstrom: Range | None = None
-    defocus_step_angstrom: Range | None = None
-    dose_per_square_angstrom: Range | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,45 +52,9 @@ class TrainingDomain(Conditions):
     formulas: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
 
-    def violations(self, conditions: Conditions) -> tuple[str, ...]:
-        """Return in what the conditions lie outside, each as the second half of a sentence."""
-        found = []
-        if conditions.images != self.images:
-            found.append(
-                f"it was trained on series of {self.images} images, but here are "
-                f"{conditions.images}"
-            )
-        for name, quantity in _QUANTITIES.items():
-            own, other = getattr(self, name), getattr(conditions, name)
-            if own is None or other is None or _is_within(other, own, quantity):
-                continue
-            here = "is one" if quantity.words.startswith("a") else "are some"
-            sentence = (
-                f"it was trained at {quantity.words} of {_text(own)} {quantity.unit}, "
-                f"but here {here} of {_text(other)} {quantity.unit}"
-            )
-            if name == "defocus_step_angstrom" and _is_within(
-                (-other[1], -other[0]), own, quantity
-            ):
-                sentence += ": reverse the order of the images"
-            found.append(sentence)
-        return tuple(found)
-
     def unknown(self, formulas: Sequence[str]) -> tuple[str, ...]:
         """Return those formulas that no training sample had."""
         return tuple(sorted(set(formulas) - set(self.formulas)))
-
-
-def _is_within(value: Range, limits: Range, quantity: _Quantity) -> bool:
-    low, high = limits
-    return value[0] >= low - quantity.absolute - quantity.relative * abs(low) and value[
-        1
-    ] <= high + quantity.absolute + quantity.relative * abs(high)
-
-
-def _text(limits: Range) -> str:
-    low, high = (f"{value:.4g}" for value in limits)
-    return low if low == high else f"{low} to {high}"
 
 
 def require_domain(

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.config.conditions import Conditions
 from exitwave.errors import ExitwaveError
 from exitwave.files.reader import StoreReader
 from exitwave.files.tables import write_table
-from exitwave.networks.domain import Conditions, require_domain
+from exitwave.networks.domain import require_domain
 from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.metrics import Wave
 
