@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from exitwave.networks.domain import TrainingDomain
-from exitwave.reconstruction.preparation import (
-    choose_images,
-    resample,
-    resampled_size,
-    without_hot_pixels,
-)
+from exitwave.reconstruction.camera import without_hot_pixels
+from exitwave.reconstruction.preparation import choose_images, resample, resampled_size
 
 STEPS_OF_50 = TrainingDomain(images=3, defocus_step_angstrom=(49.0, 51.0))
 

@@ -194,6 +194,9 @@ def test_another_series_is_refused_or_marked(network, tmp_path, capsys, values, 
         ({"frames_per_image": 2}, "cannot be summed by 2"),
         ({"frames_per_image": 3, "defocus_angstrom": None}, "has 1 images, but the network takes"),
         ({"dark_level": 1e3}, "mean intensity of -"),
+        ({"dark_level": 1.0, "dark_reference": "a.mrc"}, "Both --dark-level and --dark-reference"),
+        ({"gain_reference": "a.mrc"}, "no file a.mrc"),
+        ({"formats": ("hspy", "dm4")}, "no format 'dm4' for a wave"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said_in_a_sentence(network, tmp_path, values, sentence):

@@ -249,6 +249,12 @@ def test_people_get_a_line_now_and_then(clock, caplog):
     assert last == "mos2/000: 50 of 50 samples (1 failed), 1.00 a second, 0 s left"
 
 
+def test_what_is_counted_has_a_name(caplog):
+    caplog.set_level(logging.INFO, "exitwave")
+    assert list(counted("ab", "wave", 2, "tiles")) == ["a", "b"]
+    assert caplog.records[-1].getMessage().startswith("wave: 2 of 2 tiles, ")
+
+
 @pytest.fixture
 def shard(tmp_path):
     """The command that simulates a shard of a tiny data set, and its progress file."""

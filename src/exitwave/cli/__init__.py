@@ -39,6 +39,7 @@ own, and `exitwave spec` prints those of a configuration. Begin with
   exitwave efficiency                        did its jobs ask for too much, or too little?
   exitwave provenance results/networks/*     how were they made, and what makes them again?
   exitwave export results/monolayers --to numpy --output arrays    the data for other programs
+  exitwave export results/networks/mine --to onnx --output mine_onnx   a network for them
 """
 
 

@@ -1,1 +1,4 @@
-"""Data sets in other programs' formats: what is exported, and one file for each format."""
+"""Data sets and networks in other programs' formats: what is exported, and how."""
+
+NETWORK_FORMATS = ("onnx",)
+"""Formats that `exitwave.exports.network` writes; those of data sets are modules of ``formats``."""

@@ -1,4 +1,4 @@
-"""A reconstructed wave at a glance: the images, its amplitude, phase and spectrum."""
+"""A reconstructed wave at a glance: the images, its amplitude, phase, spectrum and peaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.figures.complex_plane import finish_plane
 from exitwave.figures.style import (
+    BLUE,
     ERROR_COLOURS,
     IMAGE_COLOURS,
     WAVE_COLOURS,
@@ -22,9 +24,16 @@ from exitwave.figures.style import (
     scale_bar,
     show_image,
 )
+from exitwave.scoring.peaks import find_peaks
 
 # Sizes in inches.
 _PANEL, _GAP, _SIDE, _TITLE, _BAR = 2.3, 0.12, 0.1, 0.3, 0.62
+# For the labels of the complex plane, left of it.
+_LABELS = 0.46
+
+# Peaks count from this share of the height |Ψ − 1| that one pixel in a thousand exceeds: a single
+# wrong spot does not hide all columns.
+_PEAK_SHARE, _PERCENTILE = 0.3, 99.9
 
 
 def plot_reconstruction(
@@ -56,7 +65,7 @@ def plot_reconstruction(
         Standard deviation of several networks' waves.
     """
     height, width = wave.shape
-    panels = 3 if disagreement is None else 4
+    panels = 4 if disagreement is None else 5
     columns = max(panels, images.shape[2])
     side = _PANEL * height / width
     total = (
@@ -65,11 +74,11 @@ def plot_reconstruction(
     )
     figure = new_figure(*total)
 
-    def axes(row: int, column: int) -> Any:
-        left = _SIDE + column * (_PANEL + _GAP)
+    def axes(row: int, column: int, indent: float = 0.0) -> Any:
+        left = _SIDE + column * (_PANEL + _GAP) + indent
         bottom = (1 - row) * (side + _TITLE + _BAR) + _BAR
         return figure.add_axes(
-            (left / total[0], bottom / total[1], _PANEL / total[0], side / total[1])
+            (left / total[0], bottom / total[1], (_PANEL - indent) / total[0], side / total[1])
         )
 
     def bar(under: Any, drawn: Any, label: str) -> None:
@@ -108,8 +117,9 @@ def plot_reconstruction(
         panel.set_title(title, pad=3)
         bar(panel, drawn, label)
     _draw_spectrum(axes(1, 2), wave, sampling, bar)
+    _draw_peaks(axes(1, 3, _LABELS), wave, sampling)
     if disagreement is not None:
-        panel = axes(1, 3)
+        panel = axes(1, 4)
         drawn = panel.imshow(
             disagreement,
             cmap=ERROR_COLOURS,
@@ -130,9 +140,18 @@ def plot_reconstruction(
         Caption(
             "Reconstructed exit wave",
             "Above, the images as the network was given them; below, amplitude and phase of the "
-            "wave relative to the incident one, and the power of its deviation from vacuum by "
-            f"spatial frequency. {heading}".strip(),
-            "Images of a focal series above amplitude, phase and power spectrum of the wave.",
+            "wave relative to the incident one, the power of its deviation from vacuum by spatial "
+            "frequency, and in the complex plane the wave's values at the local maxima of |Ψ − 1| "
+            f"that reach {_PEAK_SHARE:.0%} of what one pixel in a thousand exceeds: atomic columns "
+            "of one kind lie together."
+            + (
+                ""
+                if disagreement is None
+                else " At the right, the standard deviation of the networks' waves."
+            )
+            + (f" {heading}." if heading else ""),
+            "Images of a focal series above amplitude, phase and power spectrum of the wave, and "
+            "its values at its peaks.",
         ),
     )
 
@@ -156,3 +175,27 @@ def _draw_spectrum(axes: Any, wave: NDArray[np.complex64], sampling: float, bar:
     axes.set_title(f"Power spectrum, to {nyquist:.2g} Å⁻¹", pad=3)
     bare(axes)
     bar(axes, drawn, "log10 of the power")
+
+
+def _draw_peaks(axes: Any, wave: NDArray[np.complex64], sampling: float) -> None:
+    """Draw an Argand plot of the wave's values at its peaks."""
+    level = _PEAK_SHARE * float(np.percentile(np.abs(wave - 1), _PERCENTILE))
+    values = find_peaks(wave, sampling, level).values
+    axes.plot(
+        values.real,
+        values.imag,
+        color=BLUE,
+        marker="o",
+        ls="",
+        ms=3 if len(values) < 1000 else 2,
+        mec="none",
+        # Where thousands lie on each other, their density is to be seen.
+        alpha=min(0.7, max(0.02, 150 / max(len(values), 1))),
+        # Each point in an SVG file would be text.
+        rasterized=True,
+    )
+    finish_plane(axes, values)
+    axes.set_anchor("N")
+    axes.set_title(f"Values at {len(values)} peaks", pad=3)
+    axes.xaxis.labelpad = axes.yaxis.labelpad = 1
+    axes.tick_params(length=2, pad=1)

@@ -22,6 +22,12 @@ def prepare_environment(require_gpu: bool = False) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
+def use_processor() -> None:
+    """Keep the backend off the GPUs, which round products to fewer digits; before its import."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
 def backend_name() -> str:
     """Return the name of Keras' backend, ``tensorflow`` or ``jax``."""
     import keras

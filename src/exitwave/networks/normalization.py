@@ -18,8 +18,8 @@ from exitwave.errors import ExitwaveError
 LOCAL_SIGMA_ANGSTROM = 12.0
 """Width of the neighbourhood of local normalisation, as a standard deviation [Å]."""
 
-# A spread below this share of the series' mean is rounding: such a series holds no image.
-_LEAST_SPREAD = 1e-6
+LEAST_SPREAD = 1e-6
+"""A spread below this share of the series' mean is rounding: such a series holds no image."""
 
 
 def normalize_series(
@@ -81,7 +81,7 @@ def _normalize_locally(series: NDArray[np.float32], sigma_px: float) -> NDArray[
     frames = np.ascontiguousarray(np.moveaxis(series, -1, 0)) - np.float32(1)
     mean = _smooth(frames.mean(axis=0, dtype=np.float64), sigma_px)
     square = _smooth((frames**2).mean(axis=0, dtype=np.float64), sigma_px)
-    spread = np.sqrt(np.maximum(square - mean**2, _LEAST_SPREAD**2))
+    spread = np.sqrt(np.maximum(square - mean**2, LEAST_SPREAD**2))
     frames -= mean.astype(np.float32)
     frames /= spread.astype(np.float32)
     return np.moveaxis(frames, 0, -1)

@@ -21,7 +21,7 @@ from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.networks.architectures import ARCHITECTURES
 from exitwave.networks.normalization import normalize_series
-from exitwave.networks.trained import TrainedNetwork, require_pixels
+from exitwave.networks.trained import Network, require_pixels
 from exitwave.tasks.progress import counted
 
 TILE_PX = 768
@@ -40,18 +40,18 @@ class _Tile:
 
 
 def predict_in_tiles(
-    network: TrainedNetwork,
+    network: Network,
     image: NDArray[np.floating],
     sampling_angstrom: float,
     tile_px: int = TILE_PX,
-    title: str = "tiles",
+    title: str = "wave",
     any_pixel: bool = False,
 ) -> NDArray[np.complex64]:
     """Reconstruct the exit wave of one focal series of any size.
 
     Parameters
     ----------
-    network : TrainedNetwork
+    network : Network
         From `exitwave.networks.trained.load_network`. With a precision of 16 bits the wave depends
         on the tiles by its rounding.
     image : array of shape (y, x, frame)
@@ -97,7 +97,7 @@ def predict_in_tiles(
     )
     wave = np.empty(series.shape[:2], np.complex64)
     places = [(row, column) for row in rows for column in columns]
-    for row, column in counted(places, title, len(places)):
+    for row, column in counted(places, title, len(places), "tiles"):
         part = series[row.start : row.stop, column.start : column.stop]
         found = network.apply(part[np.newaxis])[0]
         wave[row.first : row.last, column.first : column.last] = found[

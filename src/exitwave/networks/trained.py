@@ -7,7 +7,8 @@ provenance.
 >>> network = load_network(Path("results/networks/mos2"))
 >>> waves = predict_waves(network, images, sampling_angstrom=0.105)
 
-For images larger than those of a training see `exitwave.networks.tiles`.
+For images larger than those of a training see `exitwave.networks.tiles`. What `exitwave export`
+writes of a network is loaded and used in the same way, without Keras.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from exitwave.config import NetworkSettings
+from exitwave.config.conditions import Conditions
 from exitwave.config.constraints import size_factor
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
-from exitwave.networks import backend
+from exitwave.networks import backend, portable
 from exitwave.networks.architectures import ARCHITECTURES, build_network
 from exitwave.networks.domain import (
-    Conditions,
     TrainingDomain,
     as_json,
     from_json,
@@ -45,6 +46,25 @@ SETTINGS_NAME = "network.json"
 
 # The earliest time that a zip archive can hold.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+class Network(Protocol):
+    """A network that can be used, whatever computes it."""
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """What it was trained with."""
+
+    @property
+    def name(self) -> str:
+        """Its name, for messages."""
+
+    @property
+    def domain(self) -> TrainingDomain | None:
+        """What it was trained for; None where it is not recorded."""
+
+    def apply(self, series: NDArray[np.float32]) -> NDArray[np.complex64]:
+        """Return the waves (sample, y, x) of normalised series (sample, y, x, frame)."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +141,17 @@ def _remove_times(archive: Path) -> None:
             file.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
 
 
-def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwork:
+def load_network(path: str | Path, precision: str | None = None) -> Network:
     """Load a trained network.
 
     Parameters
     ----------
     path : str or Path
-        Its folder, or ``model.keras`` in it.
+        Its folder, or ``model.keras`` in it; or an export to ONNX, its folder or the file, for
+        which neither Keras nor one of its backends is imported.
     precision : str, optional
-        Keras' precision policy to compute with; by default that of the training.
+        Keras' precision policy to compute with; by default that of the training. An export
+        computes in float32.
 
     Raises
     ------
@@ -137,6 +159,13 @@ def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwo
         Where there is none, or one of its files is damaged.
     """
     path = Path(path)
+    if (file := portable.find_portable(path)) is not None:
+        return portable.load_portable(file, read_settings(file), read_domain(file), precision)
+    return load_keras_network(path, precision)
+
+
+def load_keras_network(path: Path, precision: str | None = None) -> TrainedNetwork:
+    """Load a trained network with Keras; see `load_network`."""
     folder = path if path.is_dir() else path.parent
     for name in (MODEL_NAME, SETTINGS_NAME):
         if not (folder / name).exists():
@@ -163,31 +192,51 @@ def load_network(path: str | Path, precision: str | None = None) -> TrainedNetwo
     return TrainedNetwork(model, settings, folder.resolve().name, domain)
 
 
+def read_content(folder: Path) -> dict[str, Any]:
+    """Return what ``network.json`` holds, or an export to ONNX in its place.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the file is missing or damaged.
+    """
+    if (file := portable.find_portable(folder)) is not None:
+        return portable.read_content(file)
+    path = folder / SETTINGS_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"a mapping was expected, not {type(content).__name__}")
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return content
+
+
 def read_settings(folder: Path) -> NetworkSettings:
-    """Return the settings that the network in a folder was trained with.
+    """Return the settings that the network in a folder, or in an ONNX file, was trained with.
 
     Raises
     ------
     ExitwaveError
         Where ``network.json`` is missing or damaged.
     """
-    path = folder / SETTINGS_NAME
+    path = portable.find_portable(folder) or folder / SETTINGS_NAME
     try:
-        return NetworkSettings.model_validate(_content(path)["network"])
+        return NetworkSettings.model_validate(read_content(folder)["network"])
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
 def read_domain(folder: Path) -> TrainingDomain | None:
-    """Return what the network in a folder was trained for; None where it is not recorded.
+    """Return what such a network was trained for; None where it is not recorded.
 
     Raises
     ------
     ExitwaveError
         Where ``network.json`` is missing or damaged.
     """
-    path = folder / SETTINGS_NAME
-    content = _content(path)
+    path = portable.find_portable(folder) or folder / SETTINGS_NAME
+    content = read_content(folder)
     stored = content.get("domain")
     if stored is None and "sampling_angstrom" in content:
         # All that version 0.1 wrote down.
@@ -201,26 +250,16 @@ def read_domain(folder: Path) -> TrainingDomain | None:
         raise _damaged(path, error) from error
 
 
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise TypeError(f"a mapping was expected, not {type(content).__name__}")
-    except (OSError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from error
-    return content
-
-
 def _damaged(path: Path, error: Exception) -> ExitwaveError:
     reason = str(error).strip().splitlines() or [type(error).__name__]
-    return ExitwaveError(
-        f"{path} is damaged or of another version ({reason[0]}); remove it and run snakemake "
-        "again, which trains the network again."
-    )
+    remedy = "remove it and run snakemake again, which trains the network again"
+    if path.suffix.lower() == ".onnx":
+        remedy = "write it again by `exitwave export FOLDER --to onnx`"
+    return ExitwaveError(f"{path} is damaged or of another version ({reason[0]}); {remedy}.")
 
 
 def predict_waves(
-    network: TrainedNetwork,
+    network: Network,
     image: NDArray[np.floating],
     sampling_angstrom: ArrayLike,
     batch_size: int | None = None,
@@ -229,7 +268,7 @@ def predict_waves(
 
     Parameters
     ----------
-    network : TrainedNetwork
+    network : Network
         From `load_network`.
     image : array of shape (sample, y, x, frame)
         Focal series in any unit of intensity, as in an epoch file.
@@ -262,7 +301,7 @@ def predict_waves(
     return wave
 
 
-def require_pixels(network: TrainedNetwork, sampling_angstrom: ArrayLike) -> None:
+def require_pixels(network: Network, sampling_angstrom: ArrayLike) -> None:
     """Raise `ExitwaveError` where a network was trained with other pixels [Å]."""
     samplings = np.asarray(sampling_angstrom)
     pixels = (float(samplings.min()), float(samplings.max()))

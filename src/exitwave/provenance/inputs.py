@@ -20,6 +20,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.files.checks import content_digest
 from exitwave.files.documents import find_document, read_document
 from exitwave.files.reader import StoreReader
+from exitwave.networks.portable import find_portable, read_content
 from exitwave.provenance.attributes import Origin
 
 
@@ -68,17 +69,22 @@ def of_manifest(manifest: Path) -> Inputs:
 
 
 def of_network(folder: Path) -> Inputs:
-    """Return the entry of a trained network, by the digest of its weights."""
+    """Return the entry of a trained network, by the digest of the file with its weights."""
     made_from = of_networks([folder])
     return {"network": made_from.pop("networks"), **made_from}
 
 
 def of_networks(folders: Sequence[Path]) -> Inputs:
-    """Return the entries of trained networks in their order."""
+    """Return the entries of trained networks, or of exports to ONNX, in their order."""
     entries, made_from = [], []
     for folder in folders:
-        made_from.append(recorded(read_document(folder / "network.json", Origin)))
-        entry = of_file(folder / "model.keras")
+        portable = find_portable(folder)
+        if portable is not None:
+            origin = Origin.of(read_content(portable))
+        else:
+            origin = read_document(folder / "network.json", Origin)
+        made_from.append(recorded(origin))
+        entry = of_file(portable or folder / "model.keras")
         entry["path"] = str(folder)
         entries.append(entry)
     return {"networks": entries} | _databases(*made_from)

@@ -1,7 +1,7 @@
 """From the frames of a microscope to the images that a network takes.
 
-Frames are summed into images, freed of the camera's dark level and of hot pixels, chosen and put
-into the order of the network's training, and resampled onto its pixels.
+Frames are summed into images, chosen and put into the order of the network's training, and
+resampled onto its pixels; `exitwave.reconstruction.camera` takes off what the camera added.
 
 >>> images = sums_of_frames(series.intensity, frames=range(90), together=10)
 >>> chosen = choose_images([-80, -60, -40, -20, 0, 20, 40, 60, 80], 3, network.domain)
@@ -14,18 +14,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from exitwave.errors import ExitwaveError
 from exitwave.networks.domain import TrainingDomain
 
 Image = NDArray[np.float32]
-
-# A pixel that exceeds the median of its neighbourhood by so many standard deviations of an image's
-# pixels about theirs is hot: among 4096² pixels none is by chance, in a lattice no column is.
-_HOT = 12.0
-# From a median absolute deviation to the standard deviation of a Gaussian.
-_SIGMA_PER_DEVIATION = 1.4826
 
 
 def require_images(frames: int, together: int, taken: int) -> int:
@@ -71,32 +64,6 @@ def sums_of_frames(
             image += frame(number)
         images.append(image)
     return images
-
-
-def without_hot_pixels(image: Image) -> tuple[Image, int]:
-    """Replace pixels that a cosmic ray or a defect made bright by the median of their neighbours.
-
-    Parameters
-    ----------
-    image : (y, x) array of float32
-        Any unit.
-
-    Returns
-    -------
-    image : (y, x) array of float32
-        The same object where there is none.
-    count : int
-        Replaced pixels.
-    """
-    middle = median_filter(image, size=3, mode="reflect")
-    excess = image - middle
-    spread = _SIGMA_PER_DEVIATION * float(np.median(np.abs(excess)))
-    # Of counts so few that most pixels equal their median, that of Poisson's distribution.
-    of_poisson = float(np.sqrt(max(float(image.mean()), 0.0)))
-    spread = max(spread, of_poisson, float(np.finfo(np.float32).eps))
-    hot = excess > _HOT * spread
-    count = int(np.count_nonzero(hot))
-    return (np.where(hot, middle, image), count) if count else (image, 0)
 
 
 def choose_images(

@@ -3,7 +3,9 @@
 Contrast turns over from defocus to defocus and a lattice repeats itself, so plain correlation puts
 images onto each other wrongly. Here the images are computed from a wave that a network made of
 them as they were, and shifts and aberrations are fitted until computed and measured images agree;
-then the network is applied to the registered images, and so on until nothing moves.
+then the network is applied to the registered images, and so on until nothing moves, or computed and
+measured images agree less than before: a network's waves are not perfect, and beyond the best place
+the images may go on drifting with them.
 
 >>> found = register(images, predict, 0.105, 80.0, defocus=(-50.0, 0.0, 50.0), smear=0.15)
 >>> found.optics.shifts                                 # (frame, 2): y and x [Å]
@@ -35,11 +37,11 @@ _BORDER = 1.5
 
 # Starts of the fit [µm]: with one alone a quarter of the fits stays at a Cs of the wrong sign.
 _STARTS = (-12.0, -4.0, 4.0, 12.0)
-# Of larger images, a part in the middle is enough [Å].
-_FIELD = 60.0
-# Registration ends when no image moves farther than this [pixel], and at the latest after so many
-# turns of network and fit.
-_AT_REST, _TURNS = 0.05, 10
+# Of larger images, a part in the middle is enough, and a smaller one to find the best start [Å].
+_FIELD, _START_FIELD = 60.0, 36.0
+# Registration ends when no image moves farther than this [pixel], when so many turns of network and
+# fit have agreed less than the best one, and at the latest after so many turns.
+_AT_REST, _WORSE, _TURNS = 0.05, 2, 12
 
 _STEP = 0.02
 # Each parameter in units in which steps of 1 are alike.
@@ -78,9 +80,9 @@ class Registered:
     images : (y, x, frame) array of float32
         Moved back by their shifts.
     optics : Optics
-        Of the last fit.
+        Of the turn in which computed and measured images agreed best.
     at_rest : bool
-        Whether the last turn moved nothing any more.
+        Whether the last turn moved nothing any more, or later ones agreed less than the best one.
     """
 
     images: NDArray[np.float32]
@@ -213,24 +215,31 @@ def register(
     sampling_angstrom, energy_kev, defocus, smear
         See `fit_optics`.
     """
-    height, width = images.shape[:2]
-    side = round(_FIELD / sampling_angstrom)
-    top, left = (max(0, (length - side) // 2) for length in (height, width))
-    part = np.asarray(images[top : top + side, left : left + side], dtype=np.float32)
-    optics: Optics | None = None
+    middle = _middle(images.shape, round(_FIELD / sampling_angstrom))
+    part = np.asarray(images[middle], dtype=np.float32)
+    found: list[Optics] = []
     moved = part
-    for _ in range(_TURNS):
-        before = np.zeros((part.shape[2], 2)) if optics is None else optics.shifts
+    at_rest = False
+    while not at_rest and len(found) < _TURNS:
+        before = found[-1].shifts if found else np.zeros((part.shape[2], 2))
         optics = fit_optics(
-            predict(moved), part, sampling_angstrom, energy_kev, defocus, smear, optics
+            predict(moved),
+            part,
+            sampling_angstrom,
+            energy_kev,
+            defocus,
+            smear,
+            found[-1] if found else None,
         )
-        at_rest = bool(np.max(np.abs(optics.shifts - before)) < _AT_REST * sampling_angstrom)
-        if at_rest:
-            break
+        found.append(optics)
+        misfits = [turn.misfit for turn in found]
+        moves = float(np.max(np.abs(optics.shifts - before)))
+        worse = len(found) - 1 - int(np.argmin(misfits))
+        at_rest = moves < _AT_REST * sampling_angstrom or worse >= _WORSE
         moved = _all_shifted(part, optics.shifts / sampling_angstrom)
-    assert optics is not None
-    whole = _all_shifted(images, optics.shifts / sampling_angstrom)
-    return Registered(whole, optics, at_rest)
+    best = min(found, key=lambda turn: turn.misfit)
+    whole = _all_shifted(images, best.shifts / sampling_angstrom)
+    return Registered(whole, best, at_rest)
 
 
 def _all_shifted(images: NDArray[np.floating], by_px: Floats) -> NDArray[np.float32]:
@@ -270,14 +279,26 @@ def fit_optics(
     start : Optics, optional
         Where to start from; without it the fit starts from several Cs.
     """
+    if start is None:
+        middle = _middle(wave.shape, round(_START_FIELD / sampling_angstrom))
+        small = _Model(wave[middle], images[middle], sampling_angstrom, energy_kev, defocus, smear)
+        first = min((_fit(small, small.start(cs)) for cs in _STARTS), key=small.misfit)
+    else:
+        first = start.values
     model = _Model(wave, images, sampling_angstrom, energy_kev, defocus, smear)
-    starts = [start.values] if start is not None else [model.start(cs) for cs in _STARTS]
-    fits = [
-        least_squares(model.residual, each, jac=model.jacobian, method="trf", max_nfev=25)
-        for each in starts
-    ]
-    best = min(fits, key=lambda fit: fit.cost).x
+    best = _fit(model, first)
     return Optics(model.shifts(best), model.microscope(best), model.misfit(best), best)
+
+
+def _fit(model: _Model, start: Floats) -> Floats:
+    found = least_squares(model.residual, start, jac=model.jacobian, method="trf", max_nfev=25)
+    return np.asarray(found.x)
+
+
+def _middle(shape: tuple[int, ...], side: int) -> tuple[slice, slice]:
+    """The part of a side [pixel], or all that there is, in the middle of an image."""
+    top, left = (max(0, (length - side) // 2) for length in shape[:2])
+    return slice(top, top + side), slice(left, left + side)
 
 
 def shifted(image: NDArray[np.floating], by_px: Sequence[float]) -> NDArray[np.float32]:

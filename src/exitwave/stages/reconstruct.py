@@ -8,50 +8,45 @@
 from __future__ import annotations
 
 import json
-import logging
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.config.conditions import Conditions
 from exitwave.errors import ExitwaveError
 from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE
-from exitwave.networks.domain import Conditions, TrainingDomain
+from exitwave.networks.domain import TrainingDomain
 from exitwave.networks.tiles import TILE_PX, predict_in_tiles
 from exitwave.networks.trained import (
-    TrainedNetwork,
+    Network,
     load_network,
     read_domain,
     read_settings,
 )
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
-from exitwave.reconstruction.preparation import (
-    choose_images,
-    require_images,
-    resample,
-    resampled_size,
-    sums_of_frames,
-    without_hot_pixels,
-)
-from exitwave.reconstruction.reading import (
-    MeasuredSeries,
-    read_series,
-    require_defocus,
-    require_energy,
-    require_pixel,
-)
+from exitwave.reconstruction.other_formats import paths_of, write_formats
+from exitwave.reconstruction.reading import read_series
 from exitwave.reconstruction.registration import register
+from exitwave.reconstruction.request import Prepared, Request, prepare
 from exitwave.reconstruction.results import write_wave
-
-logger = logging.getLogger(__name__)
 
 _PRECISION = "float32"
 # The paper's, of networks that do not say it [Å].
 _SMEAR = 0.15
+
+# An image that is moved by more of its side shows another part of the specimen, or the fit failed.
+_FARTHEST = 0.25
+_REMEDY = (
+    "do not rely on the wave; take a network that was trained for such images or, where they lie "
+    "on each other already, --no-align."
+)
+_NOT_AT_REST = f"The registration did not come to rest: {_REMEDY}"
+_TOO_FAR = f"The registration moved an image by more than a quarter of its side: {_REMEDY}"
 
 
 class OutsideDomainError(ExitwaveError):
@@ -75,7 +70,8 @@ class Reconstructed:
     notes : tuple of str
         What was found, used and done, a sentence each.
     warnings : tuple of str
-        In what the series lies outside of what the networks were trained for.
+        Why not to rely on the wave: in what the series lies outside of what the networks were
+        trained for, a registration that did not come to rest, a doubtful gain reference.
     """
 
     wave: NDArray[np.complex64]
@@ -86,30 +82,11 @@ class Reconstructed:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """What a user says of a series."""
+class _Warning(NamedTuple):
+    """A doubt about a wave: a few words for its picture, and a sentence."""
 
-    pixel_angstrom: float | None
-    energy_kev: float | None
-    defocus_angstrom: tuple[float, ...] | None
-    defocus_step_angstrom: float | None
-    frames: tuple[int, ...] | None
-    frames_per_image: int
-    dark_level: float
-    align: bool
-    force: bool
-    tile_px: int
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    images: list[NDArray[np.float32]]
-    pixel: float
-    energy: float
-    defocus: list[float] | None
-    conditions: Conditions
-    titles: list[str]
+    heading: str
+    sentence: str
 
 
 def reconstruct(
@@ -123,10 +100,13 @@ def reconstruct(
     defocus_step_angstrom: float | None = None,
     frames: Sequence[int] | None = None,
     frames_per_image: int = 1,
-    dark_level: float = 0.0,
+    dark_level: float | None = None,
+    dark_reference: str | Path | None = None,
+    gain_reference: str | Path | None = None,
     align: bool = True,
     force: bool = False,
     tile_px: int = TILE_PX,
+    formats: Sequence[str] = (),
 ) -> Reconstructed:
     """Reconstruct the exit wave of a focal series, and write it as NetCDF with a picture beside it.
 
@@ -136,10 +116,10 @@ def reconstruct(
         One file with all frames, or several in the order of the frames; see
         `exitwave.reconstruction.reading`.
     networks : sequence of path
-        Folders of trained networks; of several, the mean of their waves is the result, and their
-        disagreement says where not to trust it.
+        Folders of trained networks, or exports of them to ONNX; of several, the mean of their waves
+        is the result, and their disagreement says where not to trust it.
     output : path
-        The NetCDF file.
+        The NetCDF file, ending in .nc.
     pixel_angstrom, energy_kev : float, optional
         In place of what the files say: side of a pixel [Å] and energy of the electrons [keV].
     defocus_angstrom : sequence of float, optional
@@ -150,23 +130,31 @@ def reconstruct(
         Numbers of the frames that are used, the first being 0; by default all.
     frames_per_image : int
         So many frames that follow each other are one image.
-    dark_level : float
-        Value of a pixel without electrons, in the numbers of the file.
+    dark_level : float, optional
+        Value of a pixel of a frame without electrons, in the numbers that the file stores; it takes
+        the place of the zero that DigitalMicrograph files give.
+    dark_reference : path, optional
+        The same as an image, instead; see `exitwave.reconstruction.camera.read_camera`.
+    gain_reference : path, optional
+        Image that frames are multiplied by once the dark level is taken off; pixels without gain
+        get the median of their neighbours.
     align : bool
         Register the images, see `exitwave.reconstruction.registration`; that needs their defoci.
     force : bool
         Go on where a network was not trained for the series.
     tile_px : int
         Longest side of a tile, see `exitwave.networks.tiles`.
+    formats : sequence of str
+        Formats in which the wave is written, too: ``hspy``, ``zspy``, ``tiff``.
 
     Raises
     ------
     OutsideDomainError
         Where a network was not trained for the series.
     ExitwaveError
-        Where a file cannot be read, or something is not known that has to be.
+        Where a file cannot be read or written, or something is not known that has to be.
     """
-    request = _Request(
+    request = Request(
         pixel_angstrom=pixel_angstrom,
         energy_kev=energy_kev,
         defocus_angstrom=None if defocus_angstrom is None else tuple(defocus_angstrom),
@@ -174,13 +162,11 @@ def reconstruct(
         frames=None if frames is None else tuple(frames),
         frames_per_image=frames_per_image,
         dark_level=dark_level,
-        align=align,
-        force=force,
-        tile_px=tile_px,
+        dark_reference=None if dark_reference is None else str(dark_reference),
+        gain_reference=None if gain_reference is None else str(gain_reference),
     )
-    for option, value in (("--pixel-angstrom", pixel_angstrom), ("--energy-kev", energy_kev)):
-        if value is not None and not 0 < value < math.inf:
-            raise ExitwaveError(f"{option} is {value:g}; give a number above 0.")
+    output, paths = Path(output), [Path(path) for path in series]
+    _require_output(output, formats, [*paths, *request.references.values()])
     folders = [Path(folder) for folder in networks]
     taken = {read_settings(folder).images for folder in folders}
     if len(taken) > 1:
@@ -188,25 +174,26 @@ def reconstruct(
             f"The networks take series of {', '.join(map(str, sorted(taken)))} images; give "
             "networks that take the same number."
         )
-    measured = read_series([Path(path) for path in series])
+    measured = read_series(paths)
     domains = [(str(folder), read_domain(folder)) for folder in folders]
-    notes = list(measured.notes)
-    prepared = _prepared(measured, request, taken.pop(), domains[0][1], notes)
-    warnings = _outside(domains, prepared.conditions)
-    if warnings and not force:
-        raise OutsideDomainError(*warnings)
-    images = np.stack(prepared.images, axis=-1)
+    prepared = prepare(measured, request, taken.pop(), domains[0][1])
+    outside = _outside(domains, prepared.conditions)
+    if outside and not force:
+        raise OutsideDomainError(*outside)
+    notes = [*measured.notes, *prepared.notes]
+    warnings = [_Warning("Outside of what the network was trained for", each) for each in outside]
+    if prepared.gain_warning:
+        warnings.append(_Warning("Not a gain reference?", prepared.gain_warning))
+    images = prepared.images
     # In 16 bits the wave would depend on the tiles.
     loaded = [load_network(folder, precision=_PRECISION) for folder in folders]
-    if align and len(prepared.images) > 1:
-        images = _registered(images, loaded[0], prepared, request, notes)
+    if align and images.shape[-1] > 1:
+        images = _registered(loaded[0], prepared, tile_px, force, notes, warnings)
     waves = [
-        predict_in_tiles(
-            network, images, prepared.pixel, tile_px, f"tiles of {network.name}", force
-        )
+        predict_in_tiles(network, images, prepared.pixel, tile_px, f"wave of {network.name}", force)
         for network in loaded
     ]
-    images /= np.float32(images.mean(dtype=np.float64))
+    images = images / np.float32(images.mean(dtype=np.float64))
     wave = np.asarray(np.mean(waves, axis=0), dtype=np.complex64)
     disagreement = None
     if len(waves) > 1:
@@ -218,98 +205,56 @@ def reconstruct(
         images=images,
         disagreement=disagreement,
         notes=tuple(notes),
-        warnings=warnings,
+        warnings=tuple(warning.sentence for warning in warnings),
     )
-    _write(found, Path(output), series, folders, request, prepared)
+    settings = {**vars(request), "align": align, "force": force, "tile_px": tile_px}
+    made_from = inputs.of_networks(folders)
+    made_from["series"] = [inputs.of_file(path) for path in paths]
+    made_from |= {name: [inputs.of_file(path)] for name, path in request.references.items()}
+    attributes = {
+        **provenance.attributes("", made_from),
+        "settings": json.dumps(settings),
+        "notes": "\n".join(found.notes),
+        "warnings": "\n".join(found.warnings),
+    }
+    heading = ". ".join(dict.fromkeys(warning.heading for warning in warnings))
+    _write(found, output, formats, prepared, attributes, heading)
     return found
 
 
-def _prepared(
-    measured: MeasuredSeries,
-    request: _Request,
-    taken: int,
-    domain: TrainingDomain | None,
-    notes: list[str],
-) -> _Prepared:
-    """Return the images that the network gets, and what is known of them."""
-    pixel = request.pixel_angstrom or require_pixel(measured)
-    energy = request.energy_kev or require_energy(measured)
-    frames = _chosen_frames(measured, request)
-    together = request.frames_per_image
-    count = require_images(len(frames), together, taken)
-    defocus, is_absolute = _defocus(measured, request, frames, count, taken)
-    chosen = choose_images(defocus or [0.0] * count, taken, domain if defocus else None)
-    if domain is None or domain.energy_kev is None:
-        notes.append(
-            "The network's folder does not say which energy, defocus and dose it was trained for, "
-            "as those of version 0.1: that it fits this series was not checked."
+def _require_output(output: Path, formats: Sequence[str], inputs_: Sequence[Path]) -> None:
+    """Demand names that overwrite nothing of what is read."""
+    if output.suffix != ".nc":
+        raise ExitwaveError(
+            f"--output is {output}; give the name of a NetCDF file, such as "
+            f"{output.with_suffix('.nc')}: other formats are written beside it by --formats."
         )
-    if count > taken:
-        notes.append(
-            f"Of {count} images the network is given numbers {', '.join(map(str, chosen))}, the "
-            "first being 0."
+    pictures = [output.with_suffix(end) for end in (".png", ".svg")]
+    written = {path.resolve() for path in (output, *pictures, *paths_of(output, formats))}
+    if lost := [path for path in inputs_ if path.resolve() in written]:
+        raise ExitwaveError(
+            f"{lost[0]} would be replaced by a result; give another name as --output."
         )
-    elif chosen != tuple(range(count)):
-        notes.append("The order of the images is turned round, as in the network's training.")
-    used = [frames[image * together + place] for image in chosen for place in range(together)]
-    images, hot = [], 0
-    for image in sums_of_frames(lambda frame: measured.intensity(frame), used, together):
-        image -= np.float32(request.dark_level * together * measured.unit_per_value)
-        clean, replaced = without_hot_pixels(image)
-        images.append(clean)
-        hot += replaced
-    if hot:
-        notes.append(f"{hot} hot pixels were replaced by the median of their neighbours.")
-    electrons = float(np.mean([image.mean(dtype=np.float64) for image in images]))
-    dose = electrons / pixel**2 if measured.intensity_unit == "e" else None
-    wanted = pixel
-    if domain is not None and domain.sampling_angstrom is not None:
-        wanted = resampled_size(images[0].shape, pixel, domain.sampling_angstrom)
-    if wanted != pixel:
-        images = [resample(image, pixel, wanted) for image in images]
-        notes.append(f"The images were resampled from {pixel:.4g} to {wanted:.4g} Å per pixel.")
-    foci = None if defocus is None else [defocus[image] for image in chosen]
-    steps = None if foci is None or len(foci) < 2 else np.diff(foci)
-    conditions = Conditions(
-        images=len(images),
-        energy_kev=(energy, energy),
-        sampling_angstrom=(wanted, wanted),
-        defocus_angstrom=(min(foci), max(foci)) if foci and is_absolute else None,
-        defocus_step_angstrom=None if steps is None else (float(min(steps)), float(max(steps))),
-        dose_per_square_angstrom=None if dose is None else (dose, dose),
-    )
-    notes.append(
-        f"Energy {energy:g} keV, pixel {pixel:.4g} Å"
-        + (", dose not known" if dose is None else f", {dose:.3g} e/Å² in an image")
-        + (", steps of the defocus not known." if steps is None and len(images) > 1 else ".")
-    )
-    titles = [
-        f"Image {place + 1}"
-        + ("" if foci is None else f": Δf = {foci[place]:+.0f} Å".replace("-", "−"))
-        for place in range(len(images))
-    ]
-    return _Prepared(images, wanted, energy, foci, conditions, titles)
 
 
 def _registered(
-    images: NDArray[np.float32],
-    network: TrainedNetwork,
-    prepared: _Prepared,
-    request: _Request,
+    network: Network,
+    prepared: Prepared,
+    tile_px: int,
+    any_pixel: bool,
     notes: list[str],
+    warnings: list[_Warning],
 ) -> NDArray[np.float32]:
     if prepared.defocus is None:
         notes.append("The images were not registered, since their defoci are not known.")
-        return images
+        return prepared.images
     smear = network.domain.target_smear_angstrom if network.domain is not None else None
 
     def predict(part: NDArray[np.float32]) -> NDArray[np.complex64]:
-        return predict_in_tiles(
-            network, part, prepared.pixel, request.tile_px, "registering", request.force
-        )
+        return predict_in_tiles(network, part, prepared.pixel, tile_px, "registering", any_pixel)
 
     found = register(
-        images,
+        prepared.images,
         predict,
         prepared.pixel,
         prepared.energy,
@@ -328,40 +273,12 @@ def _registered(
         f"{microscope.coma:.0f} Å at {np.degrees(microscope.coma_angle):.0f}°; computed and "
         f"measured images differ by {100 * np.sqrt(optics.misfit):.0f} % of their contrast."
     )
+    farthest = float(np.max(np.abs(optics.shifts))) / (prepared.pixel * min(found.images.shape[:2]))
     if not found.at_rest:
-        notes.append("The registration did not come to rest: do not rely on it.")
+        warnings.append(_Warning("The registration did not come to rest", _NOT_AT_REST))
+    elif farthest > _FARTHEST:
+        warnings.append(_Warning("The registration moved images too far", _TOO_FAR))
     return found.images
-
-
-def _chosen_frames(measured: MeasuredSeries, request: _Request) -> Sequence[int]:
-    count = len(measured.frames)
-    if request.frames is None:
-        return range(count)
-    if bad := [frame for frame in request.frames if not 0 <= frame < count]:
-        raise ExitwaveError(
-            f"There is no frame {bad[0]} in {', '.join(measured.sources)}; --frames takes numbers "
-            f"from 0 to {count - 1}."
-        )
-    return request.frames
-
-
-def _defocus(
-    measured: MeasuredSeries, request: _Request, frames: Sequence[int], count: int, taken: int
-) -> tuple[list[float] | None, bool]:
-    """Return the defoci of the images [Å], and whether their zero is known."""
-    if request.defocus_angstrom is not None:
-        if len(request.defocus_angstrom) != count:
-            raise ExitwaveError(
-                f"--defocus-angstrom names {len(request.defocus_angstrom)} defoci, but there are "
-                f"{count} images; give one for each."
-            )
-        return list(request.defocus_angstrom), True
-    if request.defocus_step_angstrom is not None:
-        return [request.defocus_step_angstrom * image for image in range(count)], False
-    if measured.defocus_angstrom is None and count == taken:
-        return None, False
-    found = np.array(require_defocus(measured))[list(frames)]
-    return [float(each) for each in found.reshape(count, -1).mean(axis=1)], False
 
 
 def _outside(
@@ -378,37 +295,23 @@ def _outside(
 def _write(
     found: Reconstructed,
     output: Path,
-    series: Sequence[str | Path],
-    folders: Sequence[Path],
-    request: _Request,
-    prepared: _Prepared,
+    formats: Sequence[str],
+    prepared: Prepared,
+    attributes: Mapping[str, str],
+    heading: str,
 ) -> None:
     from exitwave.figures.reconstruction import plot_reconstruction
     from exitwave.figures.style import drawing
 
-    made_from = inputs.of_networks(folders)
-    made_from["series"] = [inputs.of_file(Path(path)) for path in series]
-    origin = provenance.attributes("", made_from)
-    write_wave(
-        output,
-        found.wave,
-        found.sampling_angstrom,
-        found.images,
-        {
-            **origin,
-            "settings": json.dumps(vars(request)),
-            "notes": "\n".join(found.notes),
-            "warnings": "\n".join(found.warnings),
-        },
-        found.disagreement,
-    )
-    heading = "Outside of what the network was trained for" if found.warnings else ""
+    wave, sampling = found.wave, found.sampling_angstrom
+    write_wave(output, wave, sampling, found.images, attributes, found.disagreement)
+    write_formats(formats, output, wave, sampling, prepared.energy, attributes)
     with drawing():
         plot_reconstruction(
-            found.wave,
+            wave,
             found.images,
             prepared.titles,
-            found.sampling_angstrom,
+            sampling,
             output.with_suffix(""),
             heading,
             found.disagreement,

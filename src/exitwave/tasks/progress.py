@@ -135,6 +135,7 @@ class Progress:
         self._next_file = self._next_line = 0.0
         # Of what is counted: when it began [s], and how many an earlier attempt had finished.
         self._begun_at, self._before = time.monotonic(), 0
+        self._noun = "samples"
         self._bar: tqdm[Any] | None = None
         self._token: Token[Progress | None] | None = None
 
@@ -159,15 +160,16 @@ class Progress:
             self._state = replace(self._state, state="failed", error=sentence, seconds_left=None)
         self._write()
 
-    def begin(self, title: str, total: int, done: int = 0) -> None:
-        """Begin to count samples, of which ``done`` were finished before."""
+    def begin(self, title: str, total: int, done: int = 0, noun: str = "samples") -> None:
+        """Begin to count samples, or what the noun says; ``done`` were finished before."""
         self._state = replace(self._state, title=title, total=total, done=done, failed=0)
         self._state = replace(self._state, samples_per_second=None, seconds_left=None)
         self._begun_at, self._before = time.monotonic(), done
+        self._noun = noun
         self._next_line = self._begun_at + LINE_SECONDS
         self.end()
         if sys.stderr.isatty():
-            self._bar = tqdm(total=total, initial=done, desc=title, unit="sample")
+            self._bar = tqdm(total=total, initial=done, desc=title, unit=noun.removesuffix("s"))
         self._write()
 
     def step(self, failed: bool = False) -> None:
@@ -216,10 +218,11 @@ class Progress:
     def _log(self) -> None:
         state = self._state
         logger.info(
-            "%s: %d of %d samples%s, %.2f a second, %s left",
+            "%s: %d of %d %s%s, %.2f a second, %s left",
             state.title,
             state.done + state.failed,
             state.total,
+            self._noun,
             f" ({state.failed} failed)" if state.failed else "",
             state.samples_per_second,
             rough_duration(state.seconds_left or 0.0),
@@ -250,10 +253,10 @@ def current() -> Progress:
     return _CURRENT.get() or Progress()
 
 
-def counted(items: Iterable[Item], title: str, total: int) -> Iterator[Item]:
-    """Yield items, one per sample, and count them."""
+def counted(items: Iterable[Item], title: str, total: int, noun: str = "samples") -> Iterator[Item]:
+    """Yield items and count them; the noun is what lines and bar call them."""
     progress = current()
-    progress.begin(title, total)
+    progress.begin(title, total, noun=noun)
     try:
         for item in items:
             yield item

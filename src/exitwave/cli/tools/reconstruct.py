@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         required=True,
-        metavar="FOLDER",
-        help="trained networks; where several disagree, do not trust the wave",
+        metavar="NETWORK",
+        help="folders of trained networks, or files model.onnx of `exitwave export`; where several "
+        "disagree, do not trust the wave",
     )
     # Not `add_output`: no other command makes the same file, so it needs no lock nor progress file.
     parser.add_argument(
@@ -45,14 +46,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames-per-image", type=int, default=1, metavar="N", help="frames that are summed"
     )
+    dark = parser.add_mutually_exclusive_group()
+    dark.add_argument(
+        "--dark-level",
+        type=float,
+        metavar="NUMBER",
+        help="number that the file stores where a frame has no electrons",
+    )
+    dark.add_argument(
+        "--dark-reference",
+        type=Path,
+        metavar="FILE",
+        help="the same as an image, which is taken off each frame",
+    )
     parser.add_argument(
-        "--dark-level", type=float, default=0.0, metavar="NUMBER", help="of the camera"
+        "--gain-reference",
+        type=Path,
+        metavar="FILE",
+        help="image of the camera's gain, about 1, which frames are multiplied by",
     )
     parser.add_argument(
         "--no-align", action="store_true", help="take the images as they lie, without registering"
     )
     parser.add_argument(
         "--force", action="store_true", help="go on where a network was not trained for the series"
+    )
+    parser.add_argument(
+        "--formats",
+        # Those of `exitwave.reconstruction.other_formats`, which takes long to import.
+        choices=("hspy", "zspy", "tiff"),
+        nargs="+",
+        default=(),
+        help="write the wave in these, too: for HyperSpy, or amplitude and phase as TIFF",
     )
 
 
@@ -72,8 +97,11 @@ def run(options: argparse.Namespace) -> int:
             frames=options.frames,
             frames_per_image=options.frames_per_image,
             dark_level=options.dark_level,
+            dark_reference=options.dark_reference,
+            gain_reference=options.gain_reference,
             align=not options.no_align,
             force=options.force,
+            formats=options.formats,
         )
     except OutsideDomainError as error:
         for sentence in error.args:
@@ -83,8 +111,10 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    for sentence in (*found.notes, *found.warnings):
+    for sentence in found.notes:
         print(sentence)
+    for sentence in found.warnings:
+        print(f"Warning: {sentence}")
     height, width = found.wave.shape
     print(
         f"{options.file}: wave of {height} x {width} px of {found.sampling_angstrom:.4g} Å, and "

@@ -12,6 +12,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from exitwave.figures.complex_plane import finish_plane
 from exitwave.figures.evaluations import peak_settings, read_example
 from exitwave.figures.faults import example_peaks
 from exitwave.figures.order import Order
@@ -132,24 +133,8 @@ def _label(style: str) -> str:
 
 def _finish_planes(planes: Sequence[Any], values: NDArray[np.complex128]) -> None:
     """Give both planes the same limits, which hold all values and vacuum, and a legend."""
-    every = np.append(values, 1.0 + 0.0j)
-    low = np.array([every.real.min(), every.imag.min()])
-    high = np.array([every.real.max(), every.imag.max()])
-    middle, half = (low + high) / 2, 0.56 * float((high - low).max() or 1.0)
     for plane in planes:
-        plane.plot(1.0, 0.0, "k.", ms=4)
-        plane.annotate(
-            "vacuum", (1.0, 0.0), (-4, 3), textcoords="offset points", fontsize=7, ha="right"
-        )
-        plane.axhline(0, color=GREY, lw=0.4, zorder=0)
-        plane.axvline(1, color=GREY, lw=0.4, zorder=0)
-        plane.set(
-            xlim=(middle[0] - half, middle[0] + half),
-            ylim=(middle[1] - half, middle[1] + half),
-            aspect="equal",
-            xlabel="Re Ψ",
-            ylabel="Im Ψ",
-        )
+        finish_plane(plane, values)
     planes[1].set_ylabel("")
     planes[1].legend(
         loc="center left", bbox_to_anchor=(1.0, 0.5), title="atoms of the\nnearest column"

@@ -1,0 +1,251 @@
+"""From what a user says of a series to the images that a network gets, and what is known of them.
+
+>>> request = Request(pixel_angstrom=0.105, energy_kev=80.0, frames_per_image=10)
+>>> prepared = prepare(read_series([Path("series.mrc")]), request, 3, network.domain)
+>>> prepared.images.shape, prepared.pixel
+((2048, 2048, 3), 0.105)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exitwave.config.conditions import Conditions
+from exitwave.errors import ExitwaveError
+from exitwave.networks.domain import TrainingDomain
+from exitwave.reconstruction.camera import read_camera, without_hot_pixels
+from exitwave.reconstruction.preparation import (
+    choose_images,
+    require_images,
+    resample,
+    resampled_size,
+    sums_of_frames,
+)
+from exitwave.reconstruction.reading import (
+    MeasuredSeries,
+    require_defocus,
+    require_energy,
+    require_pixel,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user says of a series; the names are those of `exitwave.reconstruct`."""
+
+    pixel_angstrom: float | None = None
+    energy_kev: float | None = None
+    defocus_angstrom: tuple[float, ...] | None = None
+    defocus_step_angstrom: float | None = None
+    frames: tuple[int, ...] | None = None
+    frames_per_image: int = 1
+    dark_level: float | None = None
+    dark_reference: str | None = None
+    gain_reference: str | None = None
+
+    def __post_init__(self) -> None:
+        """Demand values that mean something.
+
+        Raises
+        ------
+        ExitwaveError
+            Where pixel or energy is no number above 0, and where two dark levels are given.
+        """
+        for option, value in (
+            ("--pixel-angstrom", self.pixel_angstrom),
+            ("--energy-kev", self.energy_kev),
+        ):
+            if value is not None and not 0 < value < math.inf:
+                raise ExitwaveError(f"{option} is {value:g}; give a number above 0.")
+        if self.dark_level is not None and not math.isfinite(self.dark_level):
+            raise ExitwaveError(f"--dark-level is {self.dark_level:g}; give a finite number.")
+        if self.dark_level is not None and self.dark_reference is not None:
+            raise ExitwaveError(
+                "Both --dark-level and --dark-reference were given; give the one that the frames "
+                "were recorded with."
+            )
+
+    @property
+    def references(self) -> dict[str, Path]:
+        """Files with the camera's references, by the names of their options."""
+        named = {"dark_reference": self.dark_reference, "gain_reference": self.gain_reference}
+        return {name: Path(path) for name, path in named.items() if path is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """The images that a network gets.
+
+    Attributes
+    ----------
+    images : (y, x, frame) array of float32
+        In the camera's unit, on pixels that the network was trained with.
+    pixel : float
+        Side of a pixel [Å].
+    energy : float
+        Energy of the electrons [keV].
+    defocus : tuple of float, optional
+        Of each image [Å]; positive is underfocus.
+    conditions : Conditions
+        To be compared with what a network was trained for.
+    titles : tuple of str
+        One for each image.
+    notes : tuple of str
+        What was done, a sentence each.
+    gain_warning : str
+        Why the gain reference may not be one; may be empty.
+    """
+
+    images: NDArray[np.float32]
+    pixel: float
+    energy: float
+    defocus: tuple[float, ...] | None
+    conditions: Conditions
+    titles: tuple[str, ...]
+    notes: tuple[str, ...]
+    gain_warning: str
+
+
+def prepare(
+    measured: MeasuredSeries, request: Request, taken: int, domain: TrainingDomain | None
+) -> Prepared:
+    """Return the images that a network gets, and what is known of them.
+
+    Parameters
+    ----------
+    measured : MeasuredSeries
+        The frames.
+    request : Request
+        What the user says of them.
+    taken : int
+        Images that the network takes.
+    domain : TrainingDomain or None
+        What it was trained for, where it says that.
+
+    Raises
+    ------
+    ExitwaveError
+        Where something is not known that has to be, or request and files do not fit.
+    """
+    pixel = request.pixel_angstrom or require_pixel(measured)
+    energy = request.energy_kev or require_energy(measured)
+    frames = _chosen_frames(measured, request)
+    count = require_images(len(frames), request.frames_per_image, taken)
+    defocus, is_absolute = _defocus(measured, request, frames, count, taken)
+    chosen = choose_images(defocus or [0.0] * count, taken, domain if defocus else None)
+    notes = _notes_on_choice(domain, count, taken, chosen)
+    images, warning = _corrected_images(measured, request, frames, chosen, notes)
+    electrons = float(np.mean([image.mean(dtype=np.float64) for image in images]))
+    dose = electrons / pixel**2 if measured.intensity_unit == "e" else None
+    wanted = pixel
+    if domain is not None and domain.sampling_angstrom is not None:
+        wanted = resampled_size(images[0].shape, pixel, domain.sampling_angstrom)
+    if wanted != pixel:
+        images = [resample(image, pixel, wanted) for image in images]
+        notes.append(f"The images were resampled from {pixel:.4g} to {wanted:.4g} Å per pixel.")
+    foci = None if defocus is None else tuple(defocus[image] for image in chosen)
+    steps = None if foci is None or len(foci) < 2 else np.diff(foci)
+    notes.append(
+        f"Energy {energy:g} keV, pixel {pixel:.4g} Å"
+        + (", dose not known" if dose is None else f", {dose:.3g} e/Å² in an image")
+        + (", steps of the defocus not known." if steps is None and len(images) > 1 else ".")
+    )
+    return Prepared(
+        images=np.stack(images, axis=-1),
+        pixel=wanted,
+        energy=energy,
+        defocus=foci,
+        conditions=Conditions(
+            images=len(images),
+            energy_kev=(energy, energy),
+            sampling_angstrom=(wanted, wanted),
+            defocus_angstrom=(min(foci), max(foci)) if foci and is_absolute else None,
+            defocus_step_angstrom=None if steps is None else (float(min(steps)), float(max(steps))),
+            dose_per_square_angstrom=None if dose is None else (dose, dose),
+        ),
+        titles=tuple(
+            f"Image {place + 1}"
+            + ("" if foci is None else f": Δf = {foci[place]:+.0f} Å".replace("-", "−"))
+            for place in range(len(images))
+        ),
+        notes=tuple(notes),
+        gain_warning=warning,
+    )
+
+
+def _notes_on_choice(
+    domain: TrainingDomain | None, count: int, taken: int, chosen: tuple[int, ...]
+) -> list[str]:
+    notes = []
+    if domain is None or domain.energy_kev is None:
+        notes.append(
+            "The network's folder does not say which energy, defocus and dose it was trained for, "
+            "as those of version 0.1: that it fits this series was not checked."
+        )
+    if count > taken:
+        notes.append(
+            f"Of {count} images the network is given numbers {', '.join(map(str, chosen))}, the "
+            "first being 0."
+        )
+    elif chosen != tuple(range(count)):
+        notes.append("The order of the images is turned round, as in the network's training.")
+    return notes
+
+
+def _corrected_images(
+    measured: MeasuredSeries,
+    request: Request,
+    frames: Sequence[int],
+    chosen: Sequence[int],
+    notes: list[str],
+) -> tuple[list[NDArray[np.float32]], str]:
+    """Return sums of frames without what the camera adds, and a doubt about the gain reference."""
+    together = request.frames_per_image
+    camera = read_camera(measured, request.dark_level, **request.references)
+    notes += camera.notes
+    used = [frames[image * together + place] for image in chosen for place in range(together)]
+    images, hot = [], 0
+    for image in sums_of_frames(measured.intensity, used, together):
+        clean, replaced = without_hot_pixels(camera.corrected(image, together))
+        images.append(clean)
+        hot += replaced
+    if hot:
+        notes.append(f"{hot} hot pixels were replaced by the median of their neighbours.")
+    return images, camera.warning
+
+
+def _chosen_frames(measured: MeasuredSeries, request: Request) -> Sequence[int]:
+    count = len(measured.frames)
+    if request.frames is None:
+        return range(count)
+    if bad := [frame for frame in request.frames if not 0 <= frame < count]:
+        raise ExitwaveError(
+            f"There is no frame {bad[0]} in {', '.join(measured.sources)}; --frames takes numbers "
+            f"from 0 to {count - 1}."
+        )
+    return request.frames
+
+
+def _defocus(
+    measured: MeasuredSeries, request: Request, frames: Sequence[int], count: int, taken: int
+) -> tuple[list[float] | None, bool]:
+    """Return the defoci of the images [Å], and whether their zero is known."""
+    if request.defocus_angstrom is not None:
+        if len(request.defocus_angstrom) != count:
+            raise ExitwaveError(
+                f"--defocus-angstrom names {len(request.defocus_angstrom)} defoci, but there are "
+                f"{count} images; give one for each."
+            )
+        return list(request.defocus_angstrom), True
+    if request.defocus_step_angstrom is not None:
+        return [request.defocus_step_angstrom * image for image in range(count)], False
+    if measured.defocus_angstrom is None and count == taken:
+        return None, False
+    found = np.array(require_defocus(measured))[list(frames)]
+    return [float(each) for each in found.reshape(count, -1).mean(axis=1)], False
