@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from abtem_experiment import (
+    DRIFT,
     K3_MTF,
     PIXEL,
     Experiment,
