@@ -12,10 +12,11 @@ from exitwave.networks.domain import TrainingDomain
 from exitwave.networks.trained import load_network, predict_waves, save_network
 from exitwave.provenance.attributes import attributes
 from exitwave.scoring.validation_samples import require_network_fits
+from exitwave.stages.compare import compare_reconstructions
 from exitwave.stages.ensemble import judge_ensemble
 from exitwave.stages.evaluate import evaluate_network
 from exitwave.stages.train import training_domain
-from exitwave.workflow.specs import render_spec
+from exitwave.workflow.specs import compare_spec, render_spec
 
 
 def test_it_holds_the_limits_of_the_microscope_and_what_the_samples_are(monkeypatch, tmp_path):
@@ -50,6 +51,11 @@ def test_a_network_is_not_used_on_other_series(tmp_path):
         evaluate_network("", folder, [epoch], tmp_path / "evaluation")
     with pytest.raises(ExitwaveError, match="an energy of 80 keV"):
         judge_ensemble("", [folder, folder], [epoch], tmp_path / "ensemble")
+    raw = {"datasets": {"any": {}}, "networks": {"one": {"dataset": "any"}}}
+    raw["comparisons"] = {"x": {"network": "one", "dataset": "any", "images": 3}}
+    spec = compare_spec(parse_config(raw), "x")
+    with pytest.raises(ExitwaveError, match="an energy of 80 keV"):
+        compare_reconstructions(spec, folder, [epoch], tmp_path / "comparison")
     image = epoch_files.make_series(1, 16, 3)[0][None]
     with pytest.raises(
         ExitwaveError, match=r"trained at pixels of 0\.1 Å, but here are some of 0\.2"
