@@ -89,7 +89,7 @@ def test_the_drift_is_undone(folder):
     (line,) = re.findall(r"moved back by \(y, x\) (.*) px", said)
     shifts = np.array([float(each) for each in re.findall(r"[-+]\d+\.\d+", line)]).reshape(-1, 2)
     off = np.delete(shifts - DRIFT, len(DRIFT) // 2, axis=0)
-    assert np.sqrt(np.mean(off**2)) < 0.4
+    assert np.sqrt(np.mean(off**2)) < 0.2
 
 
 def test_every_format_gives_the_same_wave(folder, experiment):
@@ -112,7 +112,7 @@ def test_every_format_gives_the_same_wave(folder, experiment):
     [
         (["--energy-kev", "200"], "an energy of 80 keV, but here is one of 200 keV"),
         (["--defocus-step-angstrom", "80"], "steps of the defocus of 49 to 51 Å"),
-        (["--pixel-angstrom", "0.15"], "pixels of 0.12 Å, but here are some of 0.15 Å"),
+        (["--pixel-angstrom", "0.2"], "pixels of 0.12 Å, but here are some of 0.2 Å"),
         (["--frames", "0", "1"], "series of 3 images, but here are 2"),
     ],
 )

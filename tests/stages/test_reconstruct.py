@@ -1,7 +1,9 @@
 """A microscope's series through a network: the same wave from every format, or a refusal."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,19 +112,19 @@ def test_movies_are_summed_and_the_dark_level_is_taken_off(network, tmp_path):
 
 
 def test_images_come_onto_pixels_of_the_network(network, tmp_path):
-    x = np.tile(0.2 * np.arange(50), (60, 1))
+    x = np.tile(0.15 * np.arange(67), (80, 1))
     smooth = [100 + 20 * np.cos(2 * np.pi * (x + phase) / 2.5) for phase in (0.0, 0.4, 0.8)]
     path = series(tmp_path, "npy", np.array(smooth, dtype=np.float32))
-    found = reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN | {"pixel_angstrom": 0.2})
+    found = reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN | {"pixel_angstrom": 0.15})
     assert 0.10 <= found.sampling_angstrom <= 0.11
     # The same field, and the same lattice in it.
-    assert found.wave.shape[1] * found.sampling_angstrom == pytest.approx(10.0, abs=0.06)
+    assert found.wave.shape[1] * found.sampling_angstrom == pytest.approx(10.05, abs=0.06)
     line = found.images[30, :, 0] - found.images[30, :, 0].mean()
     period = len(line) / np.argmax(
         np.abs(np.fft.rfft(line * np.hanning(len(line)), 16 * len(line)))
     )
     assert 16 * period * found.sampling_angstrom == pytest.approx(2.5, rel=0.03)
-    assert "resampled from 0.2 to 0.10" in " ".join(found.notes)
+    assert "resampled from 0.15 to 0.10" in " ".join(found.notes)
 
 
 def test_a_hot_pixel_does_not_reach_the_network(network, tmp_path):
@@ -159,6 +161,7 @@ def test_several_networks_say_where_they_disagree(network, tmp_path):
             "steps of the defocus of 49 to 51 Å, but here are some of 20 Å",
         ),
         ({"defocus_angstrom": (200.0, 250.0, 300.0)}, "defoci of -150 to 150 Å"),
+        ({"pixel_angstrom": 0.3}, "pixels of 0.1 to 0.11 Å, but here are some of 0.3 Å"),
     ],
 )
 def test_another_series_is_refused_or_marked(network, tmp_path, capsys, values, sentence):
@@ -170,7 +173,8 @@ def test_another_series_is_refused_or_marked(network, tmp_path, capsys, values, 
     known = KNOWN | values
     words = [
         *("reconstruct", str(path), "--network", str(network), "--output", str(output)),
-        *("--no-align", "--pixel-angstrom", str(PIXEL), "--energy-kev", str(known["energy_kev"])),
+        *("--no-align", "--pixel-angstrom", str(known["pixel_angstrom"])),
+        *("--energy-kev", str(known["energy_kev"])),
         *("--defocus-angstrom", *map(str, known["defocus_angstrom"])),
     ]
     assert main(words) == 1
@@ -185,8 +189,14 @@ def test_another_series_is_refused_or_marked(network, tmp_path, capsys, values, 
     ("values", "sentence"),
     [
         ({"pixel_angstrom": None}, "--pixel-angstrom"),
-        ({"pixel_angstrom": -0.1}, "--pixel-angstrom is -0.1; give a number above 0"),
-        ({"energy_kev": 0.0}, "--energy-kev is 0; give a number above 0"),
+        ({"pixel_angstrom": -0.1}, "--pixel-angstrom is -0.1; give Å, from 0.005 to 10"),
+        ({"pixel_angstrom": 1e9}, "give Å, from 0.005 to 10"),
+        ({"pixel_angstrom": 0.0105}, "5 x 4 px of the network's .* 16 px each way are the least"),
+        ({"energy_kev": 0.0}, "--energy-kev is 0; give keV, from 1 to 3000"),
+        ({"energy_kev": 8e4}, "give keV, from 1 to 3000"),
+        ({"defocus_angstrom": (0.0, 50.0, float("nan"))}, "no finite number"),
+        ({"defocus_step_angstrom": 50.0}, "Both --defocus-angstrom and --defocus-step-angstrom"),
+        ({"frames": (0, 1, 1)}, "--frames names a frame twice"),
         ({"energy_kev": None}, "--energy-kev"),
         ({"defocus_angstrom": (0.0, 50.0)}, "names 2 defoci, but there are 3 images"),
         ({"frames": (0, 1, 7)}, "no frame 7 in series.npy; --frames takes numbers from 0 to 2"),
@@ -204,6 +214,54 @@ def test_what_is_missing_or_wrong_is_said_in_a_sentence(network, tmp_path, value
     with pytest.raises(ExitwaveError, match=sentence):
         reconstruct([path], [network], tmp_path / "wave.nc", **KNOWN | values)
     assert not (tmp_path / "wave.nc").exists()
+
+
+def test_what_casts_doubt_on_a_wave_is_a_warning(network, tmp_path):
+    """An empty place of the camera, a dark level that is too high, defoci that are not known."""
+    path = series(tmp_path, "npy", counts())
+    for values, sentence in (
+        ({"dark_level": 36.0}, r"2\d % of the pixels of an image are below 0"),
+        ({"defocus_angstrom": None}, "steps of the defocus are not known"),
+    ):
+        found = reconstruct(path, network, tmp_path / "wave.nc", **KNOWN | values)
+        assert re.search(sentence, " ".join(found.warnings))
+    assert not reconstruct(path, network, tmp_path / "wave.nc", **KNOWN).warnings
+    empty = series(tmp_path, "npy", np.full((3, 44, 52), 7, np.uint16))
+    with pytest.raises(ExitwaveError, match=r"Image 0 .* has one value everywhere"):
+        reconstruct(empty, network, tmp_path / "wave.nc", **KNOWN)
+
+
+def test_a_dose_that_is_given_is_asked_for_in_the_training(tmp_path):
+    folder = tmp_path / "network"
+    domain = replace(DOMAIN, dose_per_square_angstrom=(1e3, 1e5))
+    save_network(folder, build_network(SETTINGS, 3), SETTINGS, {}, domain=domain)
+    path = series(tmp_path, "npy", counts())
+    known = KNOWN | {"dose_per_square_angstrom": 100.0}
+    with pytest.raises(
+        OutsideDomainError, match=r"a dose of 1000 to 1e.05 e/Å², but here is one of"
+    ):
+        reconstruct(path, folder, tmp_path / "wave.nc", **known)
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(network, tmp_path):
+    path = series(tmp_path, "npy", counts())
+    (tmp_path / "file").write_text("")
+    (tmp_path / "wave.zspy").write_text("")
+    for output, sentence, formats in (
+        (tmp_path / "file/wave.nc", "no such folder", ()),
+        (Path("/proc/nowhere/wave.nc"), "no such folder", ()),
+        (tmp_path / "wave.nc", "wave.zspy is a file, where a result", ("zspy",)),
+    ):
+        with pytest.raises(ExitwaveError, match=sentence):
+            reconstruct(path, network, output, formats=formats, **KNOWN)
+
+
+@pytest.mark.parametrize("networks", [[], ["nowhere"], ["twice", "twice"]])
+def test_networks_that_are_none_are_refused(network, tmp_path, networks):
+    path = series(tmp_path, "npy", counts())
+    given = [network if name == "twice" else tmp_path / name for name in networks]
+    with pytest.raises(ExitwaveError, match=r"No network|holds no trained network|named twice"):
+        reconstruct(path, given, tmp_path / "wave.nc", **KNOWN)
 
 
 def test_networks_of_one_name_are_asked_each(network, tmp_path):

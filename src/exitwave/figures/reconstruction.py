@@ -196,6 +196,7 @@ def _draw_peaks(axes: Any, wave: NDArray[np.complex64], sampling: float) -> None
     )
     finish_plane(axes, values)
     axes.set_anchor("N")
-    axes.set_title(f"Values at {len(values)} peaks", pad=3)
+    noun = "peak" if len(values) == 1 else "peaks"
+    axes.set_title(f"Values at {len(values)} {noun}", pad=3)
     axes.xaxis.labelpad = axes.yaxis.labelpad = 1
     axes.tick_params(length=2, pad=1)

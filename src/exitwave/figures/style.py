@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import replacing, write_text
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -120,10 +121,16 @@ def read_captions(folder: Path) -> dict[str, Caption]:
     path = folder / CAPTIONS
     if not path.exists():
         return {}
-    return {
-        name: Caption(**values)
-        for name, values in json.loads(path.read_text(encoding="utf-8")).items()
-    }
+    try:
+        return {
+            name: Caption(**values)
+            for name, values in json.loads(path.read_text(encoding="utf-8")).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ExitwaveError(
+            f"{path} holds no captions of figures ({error}); remove it, or write the figures to "
+            "another folder."
+        ) from error
 
 
 def formula_text(formula: str) -> str:

@@ -17,12 +17,15 @@ def write_error(path: Path, error: Exception) -> ExitwaveError:
     except OSError:
         free = None
     number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or (free is not None and free < 2**20):
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        reason = "the folder may not be written to"
+        remedy = "change its permissions, or give another one, and run again"
+    elif number in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        reason = "there is no such folder, and none can be made there"
+        remedy = "check the path and run again"
+    elif number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or (free is not None and free < 2**20):
         reason = "the disk is full or the quota is used up"
         remedy = "free some space and run again; finished samples are kept"
-    elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        reason = "the folder may not be written to"
-        remedy = "change its permissions and run again"
     else:
         reason = f"{type(error).__name__}: {error}"
         remedy = "check the disk and run again"

@@ -169,10 +169,7 @@ def load_keras_network(path: Path, precision: str | None = None) -> TrainedNetwo
     folder = path if path.is_dir() else path.parent
     for name in (MODEL_NAME, SETTINGS_NAME):
         if not (folder / name).exists():
-            raise ExitwaveError(
-                f"{folder} holds no trained network, since {name} is missing; check the path, or "
-                "run snakemake to train it."
-            )
+            raise _none_in(folder, name)
     settings, domain = read_settings(folder), read_domain(folder)
     backend.prepare_environment()
     import keras
@@ -202,7 +199,11 @@ def read_content(folder: Path) -> dict[str, Any]:
     """
     if (file := portable.find_portable(folder)) is not None:
         return portable.read_content(file)
+    if folder.name == MODEL_NAME:
+        folder = folder.parent
     path = folder / SETTINGS_NAME
+    if not path.exists():
+        raise _none_in(folder, SETTINGS_NAME)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
@@ -248,6 +249,13 @@ def read_domain(folder: Path) -> TrainingDomain | None:
         return None if stored is None else from_json(stored)
     except ValueError as error:
         raise _damaged(path, error) from error
+
+
+def _none_in(folder: Path, missing: str) -> ExitwaveError:
+    return ExitwaveError(
+        f"{folder} holds no trained network, since {missing} is missing; check the path, or run "
+        "snakemake to train it."
+    )
 
 
 def _damaged(path: Path, error: Exception) -> ExitwaveError:

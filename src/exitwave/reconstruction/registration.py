@@ -37,6 +37,8 @@ _BORDER = 1.5
 
 # Starts of the fit [µm]: with one alone a quarter of the fits stays at a Cs of the wrong sign.
 _STARTS = (-12.0, -4.0, 4.0, 12.0)
+# Steps of the fit, and those from each start, after which the best one is known.
+_STEPS, _FIRST_STEPS = 25, 12
 # Of larger images, a part in the middle is enough, and a smaller one to find the best start [Å].
 _FIELD, _START_FIELD = 60.0, 36.0
 # Registration ends when no image moves farther than this [pixel], when so many turns of network and
@@ -55,7 +57,7 @@ class Optics:
     Attributes
     ----------
     shifts : (frame, 2) array
-        How far the content of each image lies from where the wave has it, along y and x [Å].
+        How far the content of each image lies from that of the middle one, along y and x [Å].
     microscope : MicroscopeDraw
         Aberrations; its blur stands for all that damps the wave.
     misfit : float
@@ -153,14 +155,17 @@ class _Model:
 
     def start(self, cs: float) -> Floats:
         """Return the parameters from which a fit starts, with a Cs [µm]."""
-        values = np.zeros(8 + 2 * (self.frames - 1))
+        values = np.zeros(8 + 2 * self.frames)
         values[1], values[6], values[7] = cs * ANGSTROM_PER_MICROMETRE / _CS, 1.0, 0.3
         return values
 
     def shifts(self, values: Floats) -> Floats:
-        """Return shifts [Å] of all images; the middle one stays where it is."""
-        free = values[8 : 8 + 2 * (self.frames - 1)].reshape(-1, 2)
-        return np.insert(free, self.frames // 2, 0.0, axis=0)
+        """Return how far all images lie from the wave [Å].
+
+        That of the middle one is free, too: a network puts the wave of images that do not lie on
+        each other somewhere between them.
+        """
+        return values[8 : 8 + 2 * self.frames].reshape(-1, 2)
 
     def computed(self, values: Floats) -> NDArray[np.float32]:
         draw = self.microscope(values)
@@ -259,8 +264,8 @@ def fit_optics(
 ) -> Optics:
     """Fit shifts and aberrations so that the images computed from a wave are those measured.
 
-    Unknown are the shifts of all images but the middle one, a defocus common to all, Cs, two-fold
-    astigmatism, coma, and what damps wave and images.
+    Unknown are the shifts of all images, a defocus common to all, Cs, two-fold astigmatism, coma,
+    and what damps wave and images.
 
     Parameters
     ----------
@@ -282,16 +287,19 @@ def fit_optics(
     if start is None:
         middle = _middle(wave.shape, round(_START_FIELD / sampling_angstrom))
         small = _Model(wave[middle], images[middle], sampling_angstrom, energy_kev, defocus, smear)
-        first = min((_fit(small, small.start(cs)) for cs in _STARTS), key=small.misfit)
+        tried = (_fit(small, small.start(cs), _FIRST_STEPS) for cs in _STARTS)
+        first = min(tried, key=small.misfit)
     else:
         first = start.values
     model = _Model(wave, images, sampling_angstrom, energy_kev, defocus, smear)
-    best = _fit(model, first)
-    return Optics(model.shifts(best), model.microscope(best), model.misfit(best), best)
+    best = _fit(model, first, _STEPS)
+    shifts = model.shifts(best)
+    shifts = shifts - shifts[len(shifts) // 2]
+    return Optics(shifts, model.microscope(best), model.misfit(best), best)
 
 
-def _fit(model: _Model, start: Floats) -> Floats:
-    found = least_squares(model.residual, start, jac=model.jacobian, method="trf", max_nfev=25)
+def _fit(model: _Model, start: Floats, steps: int) -> Floats:
+    found = least_squares(model.residual, start, jac=model.jacobian, method="trf", max_nfev=steps)
     return np.asarray(found.x)
 
 

@@ -34,6 +34,24 @@ from exitwave.reconstruction.reading import (
     require_pixel,
 )
 
+# Sides of images that a network gets [pixel].
+_LEAST_PX = 16
+# So many times the pixel of the training may be that of the images: what a network was trained on
+# reaches to higher frequencies than most microscopes, but not to twice as high ones.
+_COARSEST = 1.5
+# The noise of a few electrons a pixel, behind a camera's response, reaches below 0 less often.
+_MOST_BELOW = 0.1
+
+_NO_DOMAIN = (
+    "The network does not say for which energy, defocus and dose it was trained, as those of "
+    "version 0.1: that it is for this series was not checked."
+)
+_NO_DEFOCUS = (
+    "The steps of the defocus are not known, so that they are those of the network's training was "
+    "not checked, and the images were not registered: give --defocus-angstrom or "
+    "--defocus-step-angstrom."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -48,6 +66,7 @@ class Request:
     dark_level: float | None = None
     dark_reference: str | None = None
     gain_reference: str | None = None
+    dose_per_square_angstrom: float | None = None
 
     def __post_init__(self) -> None:
         """Demand values that mean something.
@@ -55,14 +74,32 @@ class Request:
         Raises
         ------
         ExitwaveError
-            Where pixel or energy is no number above 0, and where two dark levels are given.
+            Where a number is none that a microscope can have, and where two options contradict.
         """
-        for option, value in (
-            ("--pixel-angstrom", self.pixel_angstrom),
-            ("--energy-kev", self.energy_kev),
+        for option, value, low, high, unit in (
+            ("--pixel-angstrom", self.pixel_angstrom, 0.005, 10.0, "Å"),
+            ("--energy-kev", self.energy_kev, 1.0, 3000.0, "keV"),
+            ("--dose-per-square-angstrom", self.dose_per_square_angstrom, 1e-3, 1e9, "e/Å²"),
         ):
-            if value is not None and not 0 < value < math.inf:
-                raise ExitwaveError(f"{option} is {value:g}; give a number above 0.")
+            if value is not None and not low <= value <= high:
+                raise ExitwaveError(
+                    f"{option} is {value:g}; give {unit}, from {low:g} to {high:g}."
+                )
+        foci = (*(self.defocus_angstrom or ()), self.defocus_step_angstrom or 0.0)
+        if not all(math.isfinite(focus) for focus in foci):
+            raise ExitwaveError(
+                "A defocus, or its step, is no finite number; give Å, positive for underfocus."
+            )
+        if self.defocus_angstrom is not None and self.defocus_step_angstrom is not None:
+            raise ExitwaveError(
+                "Both --defocus-angstrom and --defocus-step-angstrom were given; give the one that "
+                "is known better."
+            )
+        if self.frames is not None and len(set(self.frames)) < len(self.frames):
+            raise ExitwaveError(
+                f"--frames names a frame twice ({', '.join(map(str, self.frames))}); name each "
+                "once."
+            )
         if self.dark_level is not None and not math.isfinite(self.dark_level):
             raise ExitwaveError(f"--dark-level is {self.dark_level:g}; give a finite number.")
         if self.dark_level is not None and self.dark_reference is not None:
@@ -98,8 +135,8 @@ class Prepared:
         One for each image.
     notes : tuple of str
         What was done, a sentence each.
-    gain_warning : str
-        Why the gain reference may not be one; may be empty.
+    doubts : tuple of (str, str)
+        Why not to rely on what comes of them: a few words, and a sentence.
     """
 
     images: NDArray[np.float32]
@@ -109,7 +146,7 @@ class Prepared:
     conditions: Conditions
     titles: tuple[str, ...]
     notes: tuple[str, ...]
-    gain_warning: str
+    doubts: tuple[tuple[str, str], ...]
 
 
 def prepare(
@@ -139,13 +176,20 @@ def prepare(
     count = require_images(len(frames), request.frames_per_image, taken)
     defocus, is_absolute = _defocus(measured, request, frames, count, taken)
     chosen = choose_images(defocus or [0.0] * count, taken, domain if defocus else None)
-    notes = _notes_on_choice(domain, count, taken, chosen)
-    images, warning = _corrected_images(measured, request, frames, chosen, notes)
+    notes = _notes_on_choice(count, taken, chosen)
+    images, doubts = _corrected_images(measured, request, frames, chosen, notes)
+    if domain is None or domain.energy_kev is None:
+        doubts.append(("The network does not say what it is for", _NO_DOMAIN))
+    if defocus is None and taken > 1:
+        doubts.append(("The defoci are not known", _NO_DEFOCUS))
     electrons = float(np.mean([image.mean(dtype=np.float64) for image in images]))
     dose = electrons / pixel**2 if measured.intensity_unit == "e" else None
+    dose = request.dose_per_square_angstrom or dose
     wanted = pixel
     if domain is not None and domain.sampling_angstrom is not None:
         wanted = resampled_size(images[0].shape, pixel, domain.sampling_angstrom)
+    _require_some_size(images[0].shape, pixel, wanted)
+    is_coarse = domain is not None and wanted < pixel / _COARSEST
     if wanted != pixel:
         images = [resample(image, pixel, wanted) for image in images]
         notes.append(f"The images were resampled from {pixel:.4g} to {wanted:.4g} Å per pixel.")
@@ -164,30 +208,39 @@ def prepare(
         conditions=Conditions(
             images=len(images),
             energy_kev=(energy, energy),
-            sampling_angstrom=(wanted, wanted),
+            # Resampling does not bring back what coarse pixels have lost.
+            sampling_angstrom=(pixel, pixel) if is_coarse else (wanted, wanted),
             defocus_angstrom=(min(foci), max(foci)) if foci and is_absolute else None,
             defocus_step_angstrom=None if steps is None else (float(min(steps)), float(max(steps))),
             dose_per_square_angstrom=None if dose is None else (dose, dose),
         ),
         titles=tuple(
-            f"Image {place + 1}"
-            + ("" if foci is None else f": Δf = {foci[place]:+.0f} Å".replace("-", "−"))
+            f"Image {place + 1}" + ("" if foci is None else f": Δf = {defocus_text(foci[place])}")
             for place in range(len(images))
         ),
         notes=tuple(notes),
-        gain_warning=warning,
+        doubts=tuple(doubts),
     )
 
 
-def _notes_on_choice(
-    domain: TrainingDomain | None, count: int, taken: int, chosen: tuple[int, ...]
-) -> list[str]:
-    notes = []
-    if domain is None or domain.energy_kev is None:
-        notes.append(
-            "The network's folder does not say which energy, defocus and dose it was trained for, "
-            "as those of version 0.1: that it fits this series was not checked."
+def defocus_text(defocus: float) -> str:
+    """Return a defocus [Å] with its sign, for a picture."""
+    return f"{round(defocus) or 0:+d} Å".replace("-", "−")
+
+
+def _require_some_size(size: tuple[int, ...], pixel: float, wanted: float) -> None:
+    """Refuse images in which a network has nothing to see."""
+    if min(size) * pixel < _LEAST_PX * wanted:
+        raise ExitwaveError(
+            f"The images are {size[0]} x {size[1]} px of {pixel:g} Å, that is "
+            f"{size[0] * pixel / wanted:.0f} x {size[1] * pixel / wanted:.0f} px of the network's "
+            f"{wanted:.4g} Å, but {_LEAST_PX} px each way are the least; check the pixel, or give "
+            "larger images."
         )
+
+
+def _notes_on_choice(count: int, taken: int, chosen: tuple[int, ...]) -> list[str]:
+    notes = []
     if count > taken:
         notes.append(
             f"Of {count} images the network is given numbers {', '.join(map(str, chosen))}, the "
@@ -204,8 +257,8 @@ def _corrected_images(
     frames: Sequence[int],
     chosen: Sequence[int],
     notes: list[str],
-) -> tuple[list[NDArray[np.float32]], str]:
-    """Return sums of frames without what the camera adds, and a doubt about the gain reference."""
+) -> tuple[list[NDArray[np.float32]], list[tuple[str, str]]]:
+    """Return sums of frames without what the camera adds, and doubts about its references."""
     together = request.frames_per_image
     camera = read_camera(measured, request.dark_level, **request.references)
     notes += camera.notes
@@ -217,7 +270,26 @@ def _corrected_images(
         hot += replaced
     if hot:
         notes.append(f"{hot} hot pixels were replaced by the median of their neighbours.")
-    return images, camera.warning
+    if request.dark_level is not None:
+        notes.append(f"A dark level of {request.dark_level:g} was taken off each frame.")
+    doubts = [("Not a gain reference?", camera.warning)] if camera.warning else []
+    for number, image in enumerate(images):
+        if not np.ptp(image) > 0:
+            raise ExitwaveError(
+                f"Image {number} of the series, the first being 0, has one value everywhere "
+                f"({image.flat[0]:g}); give frames of a specimen."
+            )
+    below = max(float(np.mean(image < 0)) for image in images)
+    if below > _MOST_BELOW:
+        doubts.append(
+            (
+                "Many pixels below 0",
+                f"{100 * below:.0f} % of the pixels of an image are below 0 without the dark "
+                "level: check --dark-level or --dark-reference, and that no background was taken "
+                "off.",
+            )
+        )
+    return images, doubts
 
 
 def _chosen_frames(measured: MeasuredSeries, request: Request) -> Sequence[int]:

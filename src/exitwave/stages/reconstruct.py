@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 from exitwave.config.conditions import Conditions
 from exitwave.errors import ExitwaveError
-from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE
+from exitwave.files.atomic import require_writable
+from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE, MicroscopeDraw
 from exitwave.networks.domain import TrainingDomain
 from exitwave.networks.tiles import TILE_PX, predict_in_tiles
 from exitwave.networks.trained import (
@@ -32,7 +34,7 @@ from exitwave.provenance import inputs
 from exitwave.reconstruction.other_formats import paths_of, write_formats
 from exitwave.reconstruction.reading import read_series
 from exitwave.reconstruction.registration import register
-from exitwave.reconstruction.request import Prepared, Request, prepare
+from exitwave.reconstruction.request import Prepared, Request, defocus_text, prepare
 from exitwave.reconstruction.results import write_wave
 
 _PRECISION = "float32"
@@ -90,8 +92,8 @@ class _Warning(NamedTuple):
 
 
 def reconstruct(
-    series: Sequence[str | Path],
-    networks: Sequence[str | Path],
+    series: str | Path | Sequence[str | Path],
+    networks: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     pixel_angstrom: float | None = None,
@@ -103,6 +105,7 @@ def reconstruct(
     dark_level: float | None = None,
     dark_reference: str | Path | None = None,
     gain_reference: str | Path | None = None,
+    dose_per_square_angstrom: float | None = None,
     align: bool = True,
     force: bool = False,
     tile_px: int = TILE_PX,
@@ -112,10 +115,10 @@ def reconstruct(
 
     Parameters
     ----------
-    series : sequence of path
+    series : path, or sequence of path
         One file with all frames, or several in the order of the frames; see
         `exitwave.reconstruction.reading`.
-    networks : sequence of path
+    networks : path, or sequence of path
         Folders of trained networks, or exports of them to ONNX; of several, the mean of their waves
         is the result, and their disagreement says where not to trust it.
     output : path
@@ -138,6 +141,8 @@ def reconstruct(
     gain_reference : path, optional
         Image that frames are multiplied by once the dark level is taken off; pixels without gain
         get the median of their neighbours.
+    dose_per_square_angstrom : float, optional
+        Electrons of each image, in place of what the files say.
     align : bool
         Register the images, see `exitwave.reconstruction.registration`; that needs their defoci.
     force : bool
@@ -157,17 +162,22 @@ def reconstruct(
     request = Request(
         pixel_angstrom=pixel_angstrom,
         energy_kev=energy_kev,
-        defocus_angstrom=None if defocus_angstrom is None else tuple(defocus_angstrom),
+        defocus_angstrom=(
+            None if defocus_angstrom is None else tuple(float(each) for each in defocus_angstrom)
+        ),
         defocus_step_angstrom=defocus_step_angstrom,
-        frames=None if frames is None else tuple(frames),
-        frames_per_image=frames_per_image,
+        frames=None if frames is None else tuple(operator.index(each) for each in frames),
+        frames_per_image=operator.index(frames_per_image),
+        dose_per_square_angstrom=dose_per_square_angstrom,
         dark_level=dark_level,
         dark_reference=None if dark_reference is None else str(dark_reference),
         gain_reference=None if gain_reference is None else str(gain_reference),
     )
-    output, paths = Path(output), [Path(path) for path in series]
+    output, paths = Path(output), _paths(series)
+    formats = [formats] if isinstance(formats, str) else formats
     _require_output(output, formats, [*paths, *request.references.values()])
-    folders = [Path(folder) for folder in networks]
+    folders = _paths(networks)
+    _require_networks(folders)
     taken = {read_settings(folder).images for folder in folders}
     if len(taken) > 1:
         raise ExitwaveError(
@@ -182,13 +192,15 @@ def reconstruct(
         raise OutsideDomainError(*outside)
     notes = [*measured.notes, *prepared.notes]
     warnings = [_Warning("Outside of what the network was trained for", each) for each in outside]
-    if prepared.gain_warning:
-        warnings.append(_Warning("Not a gain reference?", prepared.gain_warning))
+    warnings += [_Warning(*doubt) for doubt in prepared.doubts]
     images = prepared.images
     # In 16 bits the wave would depend on the tiles.
     loaded = [load_network(folder, precision=_PRECISION) for folder in folders]
-    if align and images.shape[-1] > 1:
-        images = _registered(loaded[0], prepared, tile_px, force, notes, warnings)
+    if align and prepared.defocus is not None and images.shape[-1] > 1:
+        registered = _registered(loaded[0], prepared, tile_px, force)
+        images, prepared = registered.images, replace(prepared, titles=registered.titles)
+        notes += registered.notes
+        warnings += registered.warnings
     waves = [
         predict_in_tiles(network, images, prepared.pixel, tile_px, f"wave of {network.name}", force)
         for network in loaded
@@ -222,6 +234,21 @@ def reconstruct(
     return found
 
 
+def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return paths of which there may be one."""
+    return [Path(given)] if isinstance(given, (str, Path)) else [Path(path) for path in given]
+
+
+def _require_networks(folders: Sequence[Path]) -> None:
+    if not folders:
+        raise ExitwaveError("No network was named; give the folder of one that was trained.")
+    for place, folder in enumerate(folders):
+        if folder.resolve() in {other.resolve() for other in folders[:place]}:
+            raise ExitwaveError(
+                f"The network {folder} is named twice, and would agree with itself; name each once."
+            )
+
+
 def _require_output(output: Path, formats: Sequence[str], inputs_: Sequence[Path]) -> None:
     """Demand names that overwrite nothing of what is read."""
     if output.suffix != ".nc":
@@ -235,19 +262,27 @@ def _require_output(output: Path, formats: Sequence[str], inputs_: Sequence[Path
         raise ExitwaveError(
             f"{lost[0]} would be replaced by a result; give another name as --output."
         )
+    # Before the work, not after it.
+    for path in (output, *pictures, *paths_of(output, formats)):
+        if path.is_dir() != (path.suffix == ".zspy") and path.exists():
+            raise ExitwaveError(
+                f"{path} is a {'folder' if path.is_dir() else 'file'}, where a result shall lie; "
+                "remove it, or give another name as --output."
+            )
+    require_writable(output.parent)
+
+
+class _Registration(NamedTuple):
+    images: NDArray[np.float32]
+    titles: tuple[str, ...]
+    notes: list[str]
+    warnings: list[_Warning]
 
 
 def _registered(
-    network: Network,
-    prepared: Prepared,
-    tile_px: int,
-    any_pixel: bool,
-    notes: list[str],
-    warnings: list[_Warning],
-) -> NDArray[np.float32]:
-    if prepared.defocus is None:
-        notes.append("The images were not registered, since their defoci are not known.")
-        return prepared.images
+    network: Network, prepared: Prepared, tile_px: int, any_pixel: bool
+) -> _Registration:
+    assert prepared.defocus is not None
     smear = network.domain.target_smear_angstrom if network.domain is not None else None
 
     def predict(part: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -264,7 +299,7 @@ def _registered(
     optics = found.optics
     shifts = ", ".join(f"({y:+.2f}, {x:+.2f})" for y, x in optics.shifts / prepared.pixel)
     microscope = optics.microscope
-    notes.append(f"The images were registered: they were moved back by (y, x) {shifts} px.")
+    notes = [f"The images were registered: they were moved back by (y, x) {shifts} px."]
     notes.append(
         "Fitted with that: defocus "
         f"{', '.join(f'{each:.1f}' for each in microscope.defocus)} Å, Cs "
@@ -273,12 +308,47 @@ def _registered(
         f"{microscope.coma:.0f} Å at {np.degrees(microscope.coma_angle):.0f}°; computed and "
         f"measured images differ by {100 * np.sqrt(optics.misfit):.0f} % of their contrast."
     )
+    warnings = _doubts_about(microscope, network)
     farthest = float(np.max(np.abs(optics.shifts))) / (prepared.pixel * min(found.images.shape[:2]))
     if not found.at_rest:
         warnings.append(_Warning("The registration did not come to rest", _NOT_AT_REST))
     elif farthest > _FARTHEST:
         warnings.append(_Warning("The registration moved images too far", _TOO_FAR))
-    return found.images
+    titles = tuple(
+        f"Image {place + 1}: Δf = {defocus_text(focus)}, fitted"
+        for place, focus in enumerate(microscope.defocus)
+    )
+    return _Registration(found.images, titles, notes, warnings)
+
+
+def _doubts_about(microscope: MicroscopeDraw, network: Network) -> list[_Warning]:
+    """Say which fitted aberrations lie far outside of what the network was trained for."""
+    domain = network.domain
+    if domain is None:
+        return []
+    warnings = []
+    for words, unit, value, limits, tolerance in (
+        (
+            "Cs",
+            "µm",
+            microscope.spherical_aberration / ANGSTROM_PER_MICROMETRE,
+            domain.spherical_aberration_micrometre,
+            2.0,
+        ),
+        ("astigmatism", "Å", microscope.astigmatism, domain.astigmatism_angstrom, 10.0),
+        ("coma", "Å", microscope.coma, domain.coma_angstrom, 400.0),
+    ):
+        if limits is None or limits[0] - tolerance <= value <= limits[1] + tolerance:
+            continue
+        warnings.append(
+            _Warning(
+                "Fitted aberrations are outside of the training",
+                f"The network {network.name} was trained for a {words} of {limits[0]:g} to "
+                f"{limits[1]:g} {unit}, but {value:.3g} {unit} were fitted to the series: check "
+                "energy, pixel and the sign of the defocus.",
+            )
+        )
+    return warnings
 
 
 def _outside(

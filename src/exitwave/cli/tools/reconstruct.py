@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image of the camera's gain, about 1, which frames are multiplied by",
     )
     parser.add_argument(
+        "--dose-per-square-angstrom",
+        type=float,
+        metavar="NUMBER",
+        help="electrons of each image, in place of what the files say",
+    )
+    parser.add_argument(
         "--no-align", action="store_true", help="take the images as they lie, without registering"
     )
     parser.add_argument(
@@ -98,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
             frames_per_image=options.frames_per_image,
             dark_level=options.dark_level,
             dark_reference=options.dark_reference,
+            dose_per_square_angstrom=options.dose_per_square_angstrom,
             gain_reference=options.gain_reference,
             align=not options.no_align,
             force=options.force,
