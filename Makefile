@@ -55,9 +55,8 @@ demo: setup  ## run the demo through every stage (a quarter of an hour on two co
 
 .PHONY: test
 test: setup lint  ## lint, type-check and run all tests
-	@# The longest first: both cores then have work until the end.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-	  tests/pipeline/test_demo.py tests/slurm tests/pipeline tests
+	@# tests/conftest.py puts the longest first; both cores then have work until the end.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: chaos
 chaos: setup  ## kill runs 30 times at random moments; the runs must still give the same results

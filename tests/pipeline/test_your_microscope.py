@@ -21,6 +21,8 @@ from measured_files import write_mrc, write_signal
 
 from exitwave.config.mtf_curve import read_mtf_curve
 
+pytestmark = pytest.mark.timeout(3000)
+
 PAGE = ROOT / "docs/your_microscope.md"
 FILE = re.compile(r"^```(?:yaml)?\n# (\w+\.\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -34,7 +36,7 @@ def said_by(folder: Path, command: str, timeout: float = 300) -> subprocess.Comp
     return subprocess.run(
         [str(SNAKEMAKE.parent / name), *words],
         cwd=folder,
-        env=Factory(folder).environment(ROOT),
+        env=Factory(folder, one_thread=True).environment(ROOT),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
