@@ -10,6 +10,7 @@ from exitwave.imaging.focal_series import render_series
 from exitwave.imaging.microscope import draw_microscope
 from exitwave.materials.material import read_materials
 from exitwave.multislice.exit_wave import exit_wave
+from exitwave.reconstruction import registration
 from exitwave.reconstruction.registration import fit_optics, register, shifted
 from exitwave.specimens.build import build_specimen
 
@@ -82,6 +83,25 @@ def test_a_wave_that_lies_elsewhere_moves_no_image_against_another():
     found = fit_optics(elsewhere, images, sampling, ENERGY, nominal, SMEAR, start=fitted())
     assert np.all(found.shifts[1] == 0)
     assert np.abs(found.shifts / sampling - DRIFT).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("spot", "expected"),
+    [((50, 60), (30, 40)), ((8, 110), (0, 80)), ((70, 20), (60, 0))],
+)
+def test_the_part_that_is_fitted_is_where_the_specimen_is(spot, expected):
+    power = np.full((100, 120), 0.01)
+    power[spot[0] - 5 : spot[0] + 5, spot[1] - 5 : spot[1] + 5] = 1.0
+    rows, columns = registration._place_with_most(power, 40)
+    assert rows.start <= spot[0] - 5
+    assert spot[0] + 5 <= rows.stop <= 100
+    assert columns.start <= spot[1] - 5
+    assert spot[1] + 5 <= columns.stop <= 120
+    assert abs(rows.start - expected[0]) <= 30
+    assert abs(columns.start - expected[1]) <= 30
+    even = registration._place_with_most(np.ones((100, 120)), 40)
+    assert even == (slice(30, 70), slice(40, 80))
+    assert registration._place_with_most(np.ones((30, 20)), 40) == (slice(0, 30), slice(0, 20))
 
 
 def test_network_and_fit_in_turn_come_to_rest():

@@ -39,8 +39,9 @@ _BORDER = 1.5
 _STARTS = (-12.0, -4.0, 4.0, 12.0)
 # Steps of the fit, and those from each start, after which the best one is known.
 _STEPS, _FIRST_STEPS = 25, 12
-# Of larger images, a part in the middle is enough, and a smaller one to find the best start [Å].
-_FIELD, _START_FIELD = 60.0, 36.0
+# Of larger images a part is enough, and a smaller one to find the best start [Å]; a part elsewhere
+# is taken in place of the middle if it holds so many times as much.
+_FIELD, _START_FIELD, _MORE = 60.0, 36.0, 1.25
 # Registration ends when no image moves farther than this [pixel], when so many turns of network and
 # fit have agreed less than the best one, and at the latest after so many turns.
 _AT_REST, _WORSE, _TURNS = 0.05, 2, 12
@@ -220,8 +221,11 @@ def register(
     sampling_angstrom, energy_kev, defocus, smear
         See `fit_optics`.
     """
-    middle = _middle(images.shape, round(_FIELD / sampling_angstrom))
-    part = np.asarray(images[middle], dtype=np.float32)
+    contrast = images / np.mean(images, axis=(0, 1)) - 1
+    place = _place_with_most(
+        np.sum(contrast**2, axis=2, dtype=np.float64), round(_FIELD / sampling_angstrom)
+    )
+    part = np.asarray(images[place], dtype=np.float32)
     found: list[Optics] = []
     moved = part
     at_rest = False
@@ -285,8 +289,9 @@ def fit_optics(
         Where to start from; without it the fit starts from several Cs.
     """
     if start is None:
-        middle = _middle(wave.shape, round(_START_FIELD / sampling_angstrom))
-        small = _Model(wave[middle], images[middle], sampling_angstrom, energy_kev, defocus, smear)
+        power = np.abs(wave - 1).astype(np.float64) ** 2
+        place = _place_with_most(power, round(_START_FIELD / sampling_angstrom))
+        small = _Model(wave[place], images[place], sampling_angstrom, energy_kev, defocus, smear)
         tried = (_fit(small, small.start(cs), _FIRST_STEPS) for cs in _STARTS)
         first = min(tried, key=small.misfit)
     else:
@@ -303,10 +308,25 @@ def _fit(model: _Model, start: Floats, steps: int) -> Floats:
     return np.asarray(found.x)
 
 
-def _middle(shape: tuple[int, ...], side: int) -> tuple[slice, slice]:
-    """The part of a side [pixel], or all that there is, in the middle of an image."""
-    top, left = (max(0, (length - side) // 2) for length in shape[:2])
-    return slice(top, top + side), slice(left, left + side)
+def _place_with_most(power: Floats, side: int) -> tuple[slice, slice]:
+    """The part of a side [pixel], or all that there is, in which an image (y, x) has most to see.
+
+    The middle, unless a part elsewhere has a quarter more.
+    """
+    summed = np.pad(np.cumsum(np.cumsum(power, axis=0), axis=1), ((1, 0), (1, 0)))
+    height, width = (min(side, length) for length in power.shape)
+    spare = [length - part for length, part in zip(power.shape, (height, width), strict=True)]
+    middle = (spare[0] // 2, spare[1] // 2)
+    rows, columns = (sorted({*range(0, most + 1, max(1, side // 8)), most}) for most in spare)
+
+    def held(place: tuple[int, int]) -> float:
+        top, left = place
+        ends = summed[top + height, left + width] - summed[top, left + width]
+        return float(ends - summed[top + height, left] + summed[top, left])
+
+    best = max(((row, column) for row in rows for column in columns), key=held)
+    top, left = best if held(best) > _MORE * held(middle) else middle
+    return slice(top, top + height), slice(left, left + width)
 
 
 def shifted(image: NDArray[np.floating], by_px: Sequence[float]) -> NDArray[np.float32]:
