@@ -115,7 +115,6 @@ def test_every_format_gives_the_same_wave(folder, experiment):
         (["--energy-kev", "200"], "an energy of 80 keV, but here is one of 200 keV"),
         (["--defocus-step-angstrom", "80"], "steps of the defocus of 49 to 51 Å"),
         (["--pixel-angstrom", "0.2"], "pixels of 0.12 Å, but here are some of 0.2 Å"),
-        (["--frames", "0", "1"], "series of 3 images, but here are 2"),
     ],
 )
 def test_a_series_of_another_microscope_is_refused(folder, options, reason):
@@ -123,3 +122,10 @@ def test_a_series_of_another_microscope_is_refused(folder, options, reason):
     assert done.returncode == 1
     assert reason in done.stdout
     assert not (folder / "series.mrc.nc").exists()
+
+
+def test_a_series_of_too_few_images_is_refused(folder):
+    """Even with --force, since a network cannot be given them."""
+    done = reconstructed(folder, "series.mrc", "--frames", "0", "1", "--force")
+    assert done.returncode == 2
+    assert "The series has 2 images, but the network takes 3" in done.stdout
