@@ -24,20 +24,19 @@ from exitwave.reconstruction.registration import register, shifted
 from exitwave.specimens.build import build_specimen
 
 ENERGY, SMEAR, SIZE_PX, DRIFT_PX = 50.0, 0.15, 352, 4.0
-LIMITS = Microscope(dose_log10_per_square_angstrom=(3.6, 4.8))
 
 
 def rmse(wave: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.abs(wave - truth) ** 2)))
 
 
-def measured(network: TrainedNetwork, seed: int) -> str:
+def measured(network: TrainedNetwork, seed: int, limits: Microscope) -> str:
     """One row of the table."""
     material = read_materials("monolayers", "name=2H-MoS2")[0][0]
     specimen = build_specimen(material, Structure(), 1, "mos2", 1000 + seed)
     wave = exit_wave(specimen, Multislice())
     rng = np.random.default_rng(seed)
-    draw = draw_microscope(LIMITS, ENERGY, network.settings.images, rng)
+    draw = draw_microscope(limits, ENERGY, network.settings.images, rng)
     series = render_series(wave, specimen.box / len(wave), draw, SIZE_PX, SMEAR, 1e-3, rng)
     drift = rng.uniform(-DRIFT_PX, DRIFT_PX, (network.settings.images, 2))
     middle = len(drift) // 2
@@ -70,8 +69,12 @@ def measured(network: TrainedNetwork, seed: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", type=Path, help="folder of a network for MoS2 at full size")
-    parser.add_argument("--series", type=int, default=4)
+    parser.add_argument("--series", type=int, default=5)
+    parser.add_argument(
+        "--dose-log10", type=float, nargs=2, default=(3.6, 4.8), help="limits of the dose [e/Å²]"
+    )
     options = parser.parse_args()
+    limits = Microscope(dose_log10_per_square_angstrom=tuple(options.dose_log10))
     network = load_network(options.network, precision="float32")
     print(f"{machine()}.\n")
     print(
@@ -79,7 +82,7 @@ def main() -> None:
         "| registered | without drift | s |\n|---|---|---|---|---|---|---|"
     )
     for seed in range(options.series):
-        print(measured(network, seed), flush=True)
+        print(measured(network, seed, limits), flush=True)
 
 
 if __name__ == "__main__":
