@@ -126,3 +126,29 @@ def test_network_and_fit_in_turn_come_to_rest():
         [shifted(images[..., frame], drift) for frame, drift in enumerate(DRIFT)], axis=-1
     )
     assert np.abs(found.images - expected)[8:-8, 8:-8].max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("misfits", "moves", "best", "turns", "at_rest"),
+    [
+        ([0.5, 0.37, 0.372, 0.38, 0.4], 1.0, 1, 4, True),
+        ([0.5, 0.4, 0.4], 0.0, 0, 1, True),
+        ([1.0 - 0.01 * turn for turn in range(20)], 1.0, 11, 12, False),
+    ],
+    ids=["agrees less and less", "nothing moves", "goes on and on"],
+)
+def test_the_turn_that_agrees_best_counts(monkeypatch, misfits, moves, best, turns, at_rest):
+    """Only what the fits find is given here; the turns are those of a registration."""
+    optics = [
+        registration.Optics(np.array([[0.0, 0.0], [0.0, moves * (turn + 1)]]), None, misfit, None)
+        for turn, misfit in enumerate(misfits)
+    ]
+    done = iter(optics)
+    monkeypatch.setattr(registration, "fit_optics", lambda *_: next(done))
+    images = 100 + np.random.default_rng(1).normal(size=(24, 24, 2))
+    found = register(images, lambda part: part[..., 0], PIXEL, ENERGY, (0.0, 50.0), SMEAR)
+    assert found.optics is optics[best]
+    assert found.at_rest is at_rest
+    assert next(done, None) is (optics[turns] if turns < len(optics) else None)
+    expected = shifted(images[..., 1], optics[best].shifts[1] / PIXEL)
+    np.testing.assert_allclose(found.images[..., 1], expected)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from imaging_cases import MEDIAN
 from measured_files import write_mrc, write_signal
 
 import exitwave
@@ -16,8 +17,8 @@ from exitwave.config import NetworkSettings
 from exitwave.errors import ExitwaveError
 from exitwave.networks.architectures import build_network
 from exitwave.networks.domain import TrainingDomain
-from exitwave.networks.trained import load_network, predict_waves, save_network
-from exitwave.stages.reconstruct import OutsideDomainError, reconstruct
+from exitwave.networks.trained import TrainedNetwork, load_network, predict_waves, save_network
+from exitwave.stages.reconstruct import OutsideDomainError, doubts_about, reconstruct
 
 PIXEL = 0.105
 SETTINGS = NetworkSettings(channels=(4, 6), convolutions=2, target_scale=2, image_scale=5)
@@ -271,3 +272,27 @@ def test_networks_of_one_name_are_asked_each(network, tmp_path):
     path = series(tmp_path, "npy", counts())
     with pytest.raises(OutsideDomainError, match="trained at an energy of 200 keV"):
         reconstruct([path], [folder, network], tmp_path / "wave.nc", **KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "words"),
+    [
+        ({"spherical_aberration": 18.7e4}, ["a Cs of -10 to 10 µm, but 18.7 µm"]),
+        ({"spherical_aberration": 11e4, "astigmatism": 25.0, "coma": 700.0}, []),
+        ({"astigmatism": 40.0, "coma": 900.0}, ["astigmatism of 0 to 20 Å", "coma of 0 to 400 Å"]),
+    ],
+)
+def test_aberrations_far_outside_of_the_training_are_doubted(fitted, words):
+    """That of the wrong sign of the defocus is what the first one comes from."""
+    domain = replace(
+        DOMAIN,
+        spherical_aberration_micrometre=(-10.0, 10.0),
+        astigmatism_angstrom=(0.0, 20.0),
+        coma_angstrom=(0.0, 400.0),
+    )
+    network = TrainedNetwork(None, SETTINGS, "tiny", domain)
+    doubts = doubts_about(replace(MEDIAN, **fitted), network)
+    assert len(doubts) == len(words)
+    for doubt, text in zip(doubts, words, strict=True):
+        assert text in doubt.sentence
+    assert not doubts_about(replace(MEDIAN, **fitted), replace(network, domain=None))

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,13 @@ _NO_DEFOCUS = (
     "not checked, and the images were not registered: give --defocus-angstrom or "
     "--defocus-step-angstrom."
 )
+
+
+class Doubt(NamedTuple):
+    """Why not to rely on a wave: a few words for its picture, and a sentence."""
+
+    heading: str
+    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +143,8 @@ class Prepared:
         One for each image.
     notes : tuple of str
         What was done, a sentence each.
-    doubts : tuple of (str, str)
-        Why not to rely on what comes of them: a few words, and a sentence.
+    doubts : tuple of Doubt
+        Why not to rely on what comes of them.
     """
 
     images: NDArray[np.float32]
@@ -146,7 +154,7 @@ class Prepared:
     conditions: Conditions
     titles: tuple[str, ...]
     notes: tuple[str, ...]
-    doubts: tuple[tuple[str, str], ...]
+    doubts: tuple[Doubt, ...]
 
 
 def prepare(
@@ -179,9 +187,9 @@ def prepare(
     notes = _notes_on_choice(count, taken, chosen)
     images, doubts = _corrected_images(measured, request, frames, chosen, notes)
     if domain is None or domain.energy_kev is None:
-        doubts.append(("The network does not say what it is for", _NO_DOMAIN))
+        doubts.append(Doubt("The network does not say what it is for", _NO_DOMAIN))
     if defocus is None and taken > 1:
-        doubts.append(("The defoci are not known", _NO_DEFOCUS))
+        doubts.append(Doubt("The defoci are not known", _NO_DEFOCUS))
     electrons = float(np.mean([image.mean(dtype=np.float64) for image in images]))
     dose = electrons / pixel**2 if measured.intensity_unit == "e" else None
     dose = request.dose_per_square_angstrom or dose
@@ -257,7 +265,7 @@ def _corrected_images(
     frames: Sequence[int],
     chosen: Sequence[int],
     notes: list[str],
-) -> tuple[list[NDArray[np.float32]], list[tuple[str, str]]]:
+) -> tuple[list[NDArray[np.float32]], list[Doubt]]:
     """Return sums of frames without what the camera adds, and doubts about its references."""
     together = request.frames_per_image
     camera = read_camera(measured, request.dark_level, **request.references)
@@ -272,7 +280,7 @@ def _corrected_images(
         notes.append(f"{hot} hot pixels were replaced by the median of their neighbours.")
     if request.dark_level is not None:
         notes.append(f"A dark level of {request.dark_level:g} was taken off each frame.")
-    doubts = [("Not a gain reference?", camera.warning)] if camera.warning else []
+    doubts = [Doubt("Not a gain reference?", camera.warning)] if camera.warning else []
     for number, image in enumerate(images):
         if not np.ptp(image) > 0:
             raise ExitwaveError(
@@ -282,7 +290,7 @@ def _corrected_images(
     below = max(float(np.mean(image < 0)) for image in images)
     if below > _MOST_BELOW:
         doubts.append(
-            (
+            Doubt(
                 "Many pixels below 0",
                 f"{100 * below:.0f} % of the pixels of an image are below 0 without the dark "
                 "level: check --dark-level or --dark-reference, and that no background was taken "

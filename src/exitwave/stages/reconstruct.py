@@ -34,7 +34,7 @@ from exitwave.provenance import inputs
 from exitwave.reconstruction.other_formats import paths_of, write_formats
 from exitwave.reconstruction.reading import read_series
 from exitwave.reconstruction.registration import register
-from exitwave.reconstruction.request import Prepared, Request, defocus_text, prepare
+from exitwave.reconstruction.request import Doubt, Prepared, Request, defocus_text, prepare
 from exitwave.reconstruction.results import write_wave
 
 _PRECISION = "float32"
@@ -82,13 +82,6 @@ class Reconstructed:
     disagreement: NDArray[np.float32] | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-class _Warning(NamedTuple):
-    """A doubt about a wave: a few words for its picture, and a sentence."""
-
-    heading: str
-    sentence: str
 
 
 def reconstruct(
@@ -191,8 +184,8 @@ def reconstruct(
     if outside and not force:
         raise OutsideDomainError(*outside)
     notes = [*measured.notes, *prepared.notes]
-    warnings = [_Warning("Outside of what the network was trained for", each) for each in outside]
-    warnings += [_Warning(*doubt) for doubt in prepared.doubts]
+    warnings = [Doubt("Outside of what the network was trained for", each) for each in outside]
+    warnings += prepared.doubts
     images = prepared.images
     # In 16 bits the wave would depend on the tiles.
     loaded = [load_network(folder, precision=_PRECISION) for folder in folders]
@@ -276,7 +269,7 @@ class _Registration(NamedTuple):
     images: NDArray[np.float32]
     titles: tuple[str, ...]
     notes: list[str]
-    warnings: list[_Warning]
+    warnings: list[Doubt]
 
 
 def _registered(
@@ -308,12 +301,12 @@ def _registered(
         f"{microscope.coma:.0f} Å at {np.degrees(microscope.coma_angle):.0f}°; computed and "
         f"measured images differ by {100 * np.sqrt(optics.misfit):.0f} % of their contrast."
     )
-    warnings = _doubts_about(microscope, network)
+    warnings = doubts_about(microscope, network)
     farthest = float(np.max(np.abs(optics.shifts))) / (prepared.pixel * min(found.images.shape[:2]))
     if not found.at_rest:
-        warnings.append(_Warning("The registration did not come to rest", _NOT_AT_REST))
+        warnings.append(Doubt("The registration did not come to rest", _NOT_AT_REST))
     elif farthest > _FARTHEST:
-        warnings.append(_Warning("The registration moved images too far", _TOO_FAR))
+        warnings.append(Doubt("The registration moved images too far", _TOO_FAR))
     titles = tuple(
         f"Image {place + 1}: Δf = {defocus_text(focus)}, fitted"
         for place, focus in enumerate(microscope.defocus)
@@ -321,7 +314,7 @@ def _registered(
     return _Registration(found.images, titles, notes, warnings)
 
 
-def _doubts_about(microscope: MicroscopeDraw, network: Network) -> list[_Warning]:
+def doubts_about(microscope: MicroscopeDraw, network: Network) -> list[Doubt]:
     """Say which fitted aberrations lie far outside of what the network was trained for."""
     domain = network.domain
     if domain is None:
@@ -341,7 +334,7 @@ def _doubts_about(microscope: MicroscopeDraw, network: Network) -> list[_Warning
         if limits is None or limits[0] - tolerance <= value <= limits[1] + tolerance:
             continue
         warnings.append(
-            _Warning(
+            Doubt(
                 "Fitted aberrations are outside of the training",
                 f"The network {network.name} was trained for a {words} of {limits[0]:g} to "
                 f"{limits[1]:g} {unit}, but {value:.3g} {unit} were fitted to the series: check "

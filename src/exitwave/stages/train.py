@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exitwave.config import NetworkSettings
+from exitwave.config.conditions import conditions_of
 from exitwave.durations import rough_duration
 from exitwave.errors import ExitwaveError
 from exitwave.files.atomic import write_text
@@ -357,17 +358,10 @@ def training_domain(epochs: Sequence[Path]) -> TrainingDomain | None:
             except ExitwaveError:
                 return None
             energies = reader.column("energy")
-            limits, steps = spec.microscope, spec.images - 1
-            step = limits.defocus_range_angstrom / max(steps, 1)
-            error = limits.defocus_step_error_angstrom
-            low, high = limits.dose_log10_per_square_angstrom
+            limits = spec.microscope
+            energy = (float(energies.min()), float(energies.max()))
             domain = TrainingDomain(
-                images=spec.images,
-                energy_kev=(float(energies.min()), float(energies.max())),
-                sampling_angstrom=limits.sampling_angstrom,
-                defocus_angstrom=limits.defocus_angstrom,
-                defocus_step_angstrom=(step - error, step + error) if steps else None,
-                dose_per_square_angstrom=(10.0**low, 10.0**high),
+                **vars(conditions_of(limits, spec.images, energy)),
                 spherical_aberration_micrometre=limits.spherical_aberration_micrometre,
                 astigmatism_angstrom=limits.astigmatism_angstrom,
                 coma_angstrom=limits.coma_angstrom,
