@@ -112,7 +112,23 @@ def window_mtf(draw: MicroscopeDraw, size: int, sampling: float) -> NDArray[np.f
     """
     ky = np.fft.fftfreq(size, sampling)[:, np.newaxis]
     kx = np.fft.rfftfreq(size, sampling)[np.newaxis, :]
-    frequency = np.hypot(kx, ky)
+    return camera_response(draw, np.hypot(kx, ky), sampling)
+
+
+def camera_response(
+    draw: MicroscopeDraw, frequency: NDArray[np.float64], sampling: float
+) -> NDArray[np.float32]:
+    """Return a microscope's modulation transfer function at frequencies [1/Å].
+
+    Parameters
+    ----------
+    draw : MicroscopeDraw
+        Parameters of the function, or its measured curve.
+    frequency : array
+        [1/Å]
+    sampling : float
+        Side of a pixel [Å].
+    """
     if draw.mtf_curve is not None:
         values = measured_mtf(frequency, sampling, draw.mtf_curve)
     else:

@@ -143,10 +143,15 @@ def resample(image: Image, pixel: float, wanted: float) -> Image:
     """
     if pixel == wanted:
         return image
-    sizes = [max(1, round(side * pixel / wanted)) for side in image.shape]
+    height, width = (max(1, round(side * pixel / wanted)) for side in image.shape)
+    return resample_to(image, (height, width))
+
+
+def resample_to(image: Image, size: tuple[int, int]) -> Image:
+    """Bring an image onto so many pixels along y and x in the same field; see `resample`."""
     spectrum = scipy.fft.dctn(np.asarray(image, dtype=np.float32), norm="ortho", workers=1)
-    kept = np.zeros(sizes, dtype=np.float32)
-    rows, columns = (min(old, new) for old, new in zip(image.shape, sizes, strict=True))
+    kept = np.zeros(size, dtype=np.float32)
+    rows, columns = (min(old, new) for old, new in zip(image.shape, size, strict=True))
     kept[:rows, :columns] = spectrum[:rows, :columns]
     kept *= np.float32(np.sqrt(kept.size / image.size))
     return np.asarray(scipy.fft.idctn(kept, norm="ortho", workers=1), dtype=np.float32)

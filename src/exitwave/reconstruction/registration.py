@@ -222,7 +222,7 @@ def register(
         See `fit_optics`.
     """
     contrast = images / np.mean(images, axis=(0, 1)) - 1
-    place = _place_with_most(
+    place = place_with_most(
         np.sum(contrast**2, axis=2, dtype=np.float64), round(_FIELD / sampling_angstrom)
     )
     part = np.asarray(images[place], dtype=np.float32)
@@ -290,7 +290,7 @@ def fit_optics(
     """
     if start is None:
         power = np.abs(wave - 1).astype(np.float64) ** 2
-        place = _place_with_most(power, round(_START_FIELD / sampling_angstrom))
+        place = place_with_most(power, round(_START_FIELD / sampling_angstrom))
         small = _Model(wave[place], images[place], sampling_angstrom, energy_kev, defocus, smear)
         tried = (_fit(small, small.start(cs), _FIRST_STEPS) for cs in _STARTS)
         first = min(tried, key=small.misfit)
@@ -308,10 +308,11 @@ def _fit(model: _Model, start: Floats, steps: int) -> Floats:
     return np.asarray(found.x)
 
 
-def _place_with_most(power: Floats, side: int) -> tuple[slice, slice]:
-    """The part of a side [pixel], or all that there is, in which an image (y, x) has most to see.
+def place_with_most(power: Floats, side: int) -> tuple[slice, slice]:
+    """Return the part of an image (y, x) that has most to see.
 
-    The middle, unless a part elsewhere has a quarter more.
+    It has a side [pixel], or is all that there is, and lies in the middle, unless a part elsewhere
+    has a quarter more.
     """
     summed = np.pad(np.cumsum(np.cumsum(power, axis=0), axis=1), ((1, 0), (1, 0)))
     height, width = (min(side, length) for length in power.shape)
