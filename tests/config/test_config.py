@@ -198,6 +198,7 @@ def test_a_spec_holds_what_determines_a_result_and_nothing_else():
         "simulate",
         "render",
         "train",
+        "calibrate",
         "evaluate",
         "convergence",
     }
@@ -241,6 +242,14 @@ TRAINED = {
         ({"comparisons": {"x": {"network": "one", "dataset": "a", "images": 4}}}, "even dist"),
         ({"comparisons": {"x": {"network": "single", "dataset": "a"}}}, "even distances"),
         ({"comparisons": {"x": {"network": "none", "dataset": "a"}}}, "not among"),
+        (
+            {"evaluations": {"x": {"network": "single", "dataset": "a", "refined_samples": 2}}},
+            "'single' takes one image, which does not determine both wave and aberrations",
+        ),
+        (
+            {"evaluations": {"x": {"network": "one", "dataset": "a", "refined_samples": -1}}},
+            "greater than or equal to 0",
+        ),
         ({"figures": {"x": {"shows": "samples"}}}, "is empty"),
         ({"figures": {"x": {"shows": "samples", "of": ["one"]}}}, "not among the evaluations"),
         ({"figures": {"x": {"shows": "samples", "of": ["e"], "percentile": 3}}}, "add it there"),

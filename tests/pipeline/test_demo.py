@@ -82,12 +82,20 @@ def test_the_summary_agrees_with_the_rows(evaluation):
         )
 
 
+def test_refining_brings_the_waves_nearer_to_the_truth(evaluation):
+    rows = pd.read_csv(evaluation / "refinement/samples.csv")
+    assert len(rows) == 12
+    refined, network = rows["refined_rmse"].median(), rows["network_rmse"].median()
+    assert refined < 0.95 * network
+    assert rows["distance_defocus_angstrom"].median() < 10
+
+
 def test_the_report_is_one_page_without_outside_references(demo):
     text = (demo.results / "report.html").read_text()
     for attribute in ('src="http', "src='http", 'rel="stylesheet"', "@import"):
         assert attribute not in text
     assert text.count("data:image/png;base64") >= 8
-    for heading in ("Data sets", "Networks", "Evaluations"):
+    for heading in ("Data sets", "Networks", "Evaluations", "Refined by the physics"):
         assert heading in text
 
 
@@ -111,6 +119,18 @@ def test_the_crate_names_every_file_and_how_it_was_made(demo):
     assert "monolayers/epochs/3_images/training/05.nc" in read
     assert "networks/small_unet/model.keras" in {entity.id for entity in training["result"]}
     assert training["description"].startswith("exitwave train --spec ")
+    # Results in the folder of another one are their own.
+    calibration = "networks/small_unet/calibration.json"
+    folder = "evaluations/small_unet/monolayers"
+    assert calibration not in {entity.id for entity in training["result"]}
+    assert [entity.id for entity in actions[f"calibrate {calibration}"]["result"]] == [calibration]
+    refinement = actions[f"refine {folder}/refinement"]
+    assert calibration in {entity.id for entity in refinement["object"]}
+    assert {entity.id for entity in refinement["result"]} == {
+        f"{folder}/refinement/{name}" for name in ("samples.csv", "summary.json", "examples.npz")
+    }
+    evaluation = actions[f"evaluate {folder}"]
+    assert not any("refinement" in entity.id for entity in evaluation["result"])
 
 
 def test_a_finished_run_has_nothing_to_do(demo):

@@ -140,6 +140,7 @@ def test_each_job_has_said_to_the_end_how_far_it_is(finished):
         "simulate": len(finished.shards()),
         "render": 3,
         "train": 1,
+        "calibrate": 1,
         "evaluate": 1,
     }
     assert sum(job.done for job in jobs["simulate"]) == SAMPLES
@@ -200,12 +201,21 @@ def test_a_training_key_reruns_the_network_and_what_follows(factory):
     factory.config["networks"]["unet"]["learning_rate"] = 1e-3
     assert factory.jobs(EVALUATION) == {"train_network": 1, "evaluate_network": 1}
     assert set(factory.planned()) == {
+        "calibrate_network",
         "plot_network",
         "plot_evaluation",
         "plot_comparison",
         "report",
         "all",
     }
+
+
+def test_refined_series_rerun_no_evaluation(factory):
+    factory.config["evaluations"]["unet"]["refined_samples"] = 2
+    assert factory.jobs() == {"refine_samples": 1, "plot_refinement": 1, "report": 1, "all": 1}
+    assert "Refined by the physics" in (factory.results / "report.html").read_text()
+    factory.config["evaluations"]["unet"]["refined_samples"] = 3
+    assert set(factory.planned()) == {"refine_samples", "plot_refinement", "report", "all"}
 
 
 def test_a_microscope_key_reruns_rendering_but_no_multislice(factory):

@@ -18,7 +18,8 @@ from exitwave.errors import ExitwaveError
 from exitwave.networks.architectures import build_network
 from exitwave.networks.domain import TrainingDomain
 from exitwave.networks.trained import TrainedNetwork, load_network, predict_waves, save_network
-from exitwave.stages.reconstruct import OutsideDomainError, doubts_about, reconstruct
+from exitwave.reconstruction.request import doubts_about
+from exitwave.stages.reconstruct import OutsideDomainError, reconstruct
 
 PIXEL = 0.105
 SETTINGS = NetworkSettings(channels=(4, 6), convolutions=2, target_scale=2, image_scale=5)
@@ -291,8 +292,8 @@ def test_aberrations_far_outside_of_the_training_are_doubted(fitted, words):
         coma_angstrom=(0.0, 400.0),
     )
     network = TrainedNetwork(None, SETTINGS, "tiny", domain)
-    doubts = doubts_about(replace(MEDIAN, **fitted), network)
+    doubts = doubts_about(replace(MEDIAN, **fitted), network.name, network.domain)
     assert len(doubts) == len(words)
     for doubt, text in zip(doubts, words, strict=True):
         assert text in doubt.sentence
-    assert not doubts_about(replace(MEDIAN, **fitted), replace(network, domain=None))
+    assert not doubts_about(replace(MEDIAN, **fitted), network.name, None)

@@ -33,7 +33,18 @@ def rule(stage):
 
 @pytest.mark.parametrize(
     "stage",
-    ["catalog", "simulate", "render", "train", "evaluate", "ensemble", "compare", "convergence"],
+    [
+        "catalog",
+        "simulate",
+        "render",
+        "train",
+        "calibrate",
+        "evaluate",
+        "refine",
+        "ensemble",
+        "compare",
+        "convergence",
+    ],
 )
 def test_beside_the_log(stage):
     log, output = rule(stage)

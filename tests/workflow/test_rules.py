@@ -130,7 +130,12 @@ def test_the_report_shows_everything(ask):
         "datasets": ["results/tiny/figures", "results/shown/figures"],
         "cards": ["results/tiny/README.md", "results/shown/README.md"],
         "networks": ["results/networks/unet/figures", "results/networks/other/figures"],
+        "calibrations": [
+            "results/networks/unet/calibration.json",
+            "results/networks/other/calibration.json",
+        ],
         "evaluations": ["results/evaluations/unet/tiny/figures"],
+        "refinements": [],
         "comparison": [],
         "ensembles": ["results/ensembles/two/summary.json"],
         "comparisons": [
@@ -139,6 +144,16 @@ def test_the_report_shows_everything(ask):
         ],
         "figures": ["results/figures/history"],
     }
+
+
+def test_what_is_refined_is_shown_and_networks_of_one_image_are_not_calibrated():
+    raw = configuration()
+    raw["evaluations"]["unet"]["refined_samples"] = 2
+    raw["networks"]["one"] = {**raw["networks"]["unet"], "images": 1}
+    shown = Rules(parse_config(raw)).report_inputs(NONE)
+    assert shown["refinements"] == ["results/evaluations/unet/tiny/refinement/figures"]
+    assert "results/networks/one/calibration.json" not in shown["calibrations"]
+    assert len(shown["calibrations"]) == 2
 
 
 def test_without_figures_by_name_the_report_shows_the_overview():
@@ -153,7 +168,12 @@ def test_specs_are_those_of_the_configuration(ask, config):
     assert ask.simulate_spec(TINY_DATA) == specs.simulate_spec(config, "tiny")
     assert ask.render_spec(epoch) == specs.render_spec(config, "tiny", 2, "training", 1)
     assert ask.train_spec(UNET) == specs.train_spec(config, "unet")
+    assert ask.calibrate_spec(UNET) == specs.calibrate_spec(config)
     assert ask.evaluate_spec(PAIR) == specs.evaluate_spec(config, "unet")
+    raw = configuration()
+    raw["evaluations"]["unet"]["refined_samples"] = 2
+    refined = parse_config(raw)
+    assert Rules(refined).refine_spec(PAIR) == specs.refine_spec(refined, "unet")
     assert ask.ensemble_spec(TWO) == specs.ensemble_spec(config, "two")
     assert ask.compare_spec(CLASSICAL) == specs.compare_spec(config, "classical")
     assert ask.convergence_spec(NONE) == specs.convergence_spec(config)

@@ -26,7 +26,9 @@ TEXTS = {
     specs.SimulateSpec: specs.simulate_spec(CONFIG, "tiny"),
     specs.RenderSpec: specs.render_spec(CONFIG, "tiny", 2, "training", 0),
     specs.TrainSpec: specs.train_spec(CONFIG, "unet"),
+    specs.CalibrateSpec: specs.calibrate_spec(CONFIG),
     specs.EvaluateSpec: specs.evaluate_spec(CONFIG, "unet"),
+    specs.RefineSpec: specs.RefineSpec(seed=1, samples=2).text,
     specs.EnsembleSpec: specs.ensemble_spec(CONFIG, "two"),
     specs.CompareSpec: specs.CompareSpec(seed=1, comparison={}).text,
     specs.FigureSpec: specs.figure_spec(CONFIG, "first"),
@@ -102,6 +104,17 @@ def test_names_and_labels_stand_in_no_spec_of_a_network():
     raw["networks"]["renamed"] = {**raw["networks"].pop("unet"), "label": "Another name"}
     raw["evaluations"] = {}
     assert specs.train_spec(parse_config(raw), "renamed") == TEXTS[specs.TrainSpec]
+
+
+def test_refined_series_stand_in_no_spec_of_the_evaluation():
+    raw = copy.deepcopy(TINY)
+    raw["evaluations"]["unet"]["refined_samples"] = 4
+    config = parse_config(raw)
+    assert specs.evaluate_spec(config, "unet") == TEXTS[specs.EvaluateSpec]
+    assert json.loads(specs.refine_spec(config, "unet"))["samples"] == 4
+    assert "refined_samples" not in specs.report_spec(CONFIG)
+    assert {"calibrate unet", "refine unet"} <= set(specs.all_specs(config))
+    assert "refine unet" not in specs.all_specs(CONFIG)
 
 
 class Before(Section):

@@ -3,6 +3,7 @@ rule compare_reconstructions:
     input:
         model=ask.compared_model,
         network=ask.compared_description,
+        calibration=ask.compared_calibration,
         epochs=ask.compared_epochs,
     output:
         samples=ask.path(layout.COMPARISON, "samples.csv"),

@@ -60,6 +60,27 @@ rule plot_evaluation:
         " --output {output:q} 2>&1 | tee {log:q}"
 
 
+rule plot_refinement:
+    input:
+        samples=rules.refine_samples.output.samples,
+        examples=rules.refine_samples.output.examples,
+    output:
+        directory(ask.path(layout.REFINEMENT_FIGURES)),
+    log:
+        ask.log("plot_refinement", "{network}.{dataset}"),
+    benchmark:
+        ask.benchmark("plot_refinement", "{network}.{dataset}")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        version=ALGORITHM_VERSIONS["plot"],
+    shell:
+        "exitwave plot refinement"
+        " results/evaluations/{wildcards.network}/{wildcards.dataset}/refinement"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
 # All evaluations in one figure, as in Figs. 4 and 6 of the paper.
 rule plot_comparison:
     input:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 
-def add_spec(parser: argparse.ArgumentParser) -> None:
+def add_spec(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add ``--spec``: JSON, or ``@FILE`` with it."""
     parser.add_argument(
         "--spec",
         type=text_or_file,
-        required=True,
+        required=required,
         metavar="JSON",
         help="what determines the result, or @FILE that holds it",
     )

@@ -166,6 +166,12 @@ def _check_evaluations(config: Config) -> None:
                 "on the same data set; remove one"
             )
         pairs[pair] = name
+        if evaluation.refined_samples and config.networks[evaluation.network].images < 2:
+            raise ValueError(
+                f"evaluations.{name}.refined_samples is {evaluation.refined_samples}, but the "
+                f"network '{evaluation.network}' takes one image, which does not determine both "
+                "wave and aberrations; leave it out, or name a network of 2 or more images"
+            )
 
 
 def _require(known: Collection[str], name: str, where: str, what: str) -> None:

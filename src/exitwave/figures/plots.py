@@ -25,6 +25,7 @@ SETS = {
     "dataset": FigureSet(("dataset",), together=True),
     "network": FigureSet(("history",)),
     "evaluation": FigureSet(("baselines", "argand", "samples")),
+    "refinement": FigureSet(("refinement",)),
     "comparison": FigureSet(("histograms",), together=True),
     "convergence": FigureSet(("convergence",)),
 }

@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from exitwave.config import Microscope
 from exitwave.errors import ExitwaveError
 from exitwave.networks.error_power import ErrorPower
 
@@ -43,8 +44,13 @@ class Calibration:
         Of ln of the scale of the error that refinements found; None for networks of one image,
         which says nothing of both wave and microscope.
     optics_errors : dict of str to float
-        Root mean squares of how far the fitted parameters were off, see
+        Standard deviations of how far the fitted parameters were off, from the medians of their
+        moduli, which one failed fit does not spoil; names as in
         `exitwave.reconstruction.refinement.refine.Refinement.errors`.
+    limits : Microscope or None
+        Between which the microscopes of its series were drawn.
+    smear_angstrom : float or None
+        Standard deviation of the Gaussian that its waves are folded with.
     """
 
     error_power: ErrorPower
@@ -52,6 +58,8 @@ class Calibration:
     scale_log_mean: float | None = None
     scale_log_deviation: float | None = None
     optics_errors: dict[str, float] | None = None
+    limits: Microscope | None = None
+    smear_angstrom: float | None = None
 
     @property
     def largest_scale(self) -> float:
@@ -76,7 +84,16 @@ class Calibration:
 
     def as_json(self) -> dict[str, object]:
         """Return what is stored."""
-        return {**asdict(self), "error_power": self.error_power.as_json()}
+        limits = None if self.limits is None else self.limits.model_dump(mode="json")
+        return {
+            "error_power": self.error_power.as_json(),
+            "samples": self.samples,
+            "scale_log_mean": self.scale_log_mean,
+            "scale_log_deviation": self.scale_log_deviation,
+            "optics_errors": self.optics_errors,
+            "limits": limits,
+            "smear_angstrom": self.smear_angstrom,
+        }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Calibration:
@@ -87,6 +104,7 @@ class Calibration:
         ValueError
             Where it is something else.
         """
+        limits = stored.get("limits")
         try:
             return cls(
                 error_power=ErrorPower.from_json(stored["error_power"]),
@@ -94,6 +112,8 @@ class Calibration:
                 scale_log_mean=stored["scale_log_mean"],
                 scale_log_deviation=stored["scale_log_deviation"],
                 optics_errors=stored["optics_errors"],
+                limits=None if limits is None else Microscope.model_validate(limits),
+                smear_angstrom=stored.get("smear_angstrom"),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"it lacks {error}") from None
@@ -102,12 +122,16 @@ class Calibration:
 def read_calibration(folder: Path) -> Calibration | None:
     """Return what was measured of the network in a folder; None where nothing was.
 
+    The file itself may be given, too.
+
     Raises
     ------
     ExitwaveError
         Where the file is damaged.
     """
-    path = (folder if folder.is_dir() else folder.parent) / CALIBRATION_NAME
+    path = folder
+    if path.suffix != ".json":
+        path = (folder if folder.is_dir() else folder.parent) / CALIBRATION_NAME
     if not path.exists():
         return None
     try:
@@ -123,7 +147,7 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 
 def require_calibration(folder: Path) -> Calibration:
-    """Return what was measured of the network in a folder.
+    """Return what was measured of the network in a folder; the file itself may be given, too.
 
     Raises
     ------
@@ -132,8 +156,9 @@ def require_calibration(folder: Path) -> Calibration:
     """
     found = read_calibration(folder)
     if found is None:
+        missing = folder if folder.suffix == ".json" else folder / CALIBRATION_NAME
         raise ExitwaveError(
-            f"{folder} has no {CALIBRATION_NAME}, which says how far the network's waves are off; "
+            f"There is no {missing}, which says how far the network's waves are off; "
             "make it by snakemake, or by `exitwave calibrate --network NETWORK --output "
             f"NETWORK/{CALIBRATION_NAME} EPOCH.nc` from validation epochs of its data set."
         )

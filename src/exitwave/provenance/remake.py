@@ -27,6 +27,8 @@ from exitwave.workflow.specs import ALGORITHM_VERSIONS
 _POSITIONAL = ("stores", "epochs")
 # The file of a folder that holds its spec: of a network; of any other result.
 _SUMMARIES = ("network.json", "summary.json")
+# A result of its own in the folder of another one, whose file holds its spec.
+_ALONE = "calibration.json"
 
 
 def description(path: Path) -> str:
@@ -35,8 +37,9 @@ def description(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        A store; or the folder of a catalog, a network, an evaluation, an ensemble, a comparison or
-        a study of convergence, or a file in one.
+        A store; the calibration of a network; or the folder of a catalog, a network, an
+        evaluation, its refined series, an ensemble, a comparison or a study of convergence, or a
+        file in one.
 
     Raises
     ------
@@ -94,22 +97,28 @@ def recorded_origin(path: Path) -> tuple[Path, Origin]:
     if path.suffix == ".nc":
         with StoreReader(path) as reader:
             return path, Origin.of(reader.attributes)
+    if path.name == _ALONE and path.exists():
+        return path, _origin_in(path)
     folder = path if path.is_dir() else path.parent
     for name in _SUMMARIES:
         if path.exists() and (folder / name).exists():
-            try:
-                origin = read_document(folder / name, Origin)
-                json.loads(origin.spec)
-            except (ExitwaveError, ValueError) as error:
-                raise ExitwaveError(
-                    f"{folder / name} does not say how it was made; it is damaged or of an older "
-                    "version: remove it and run snakemake again."
-                ) from error
-            return folder, origin
+            return folder, _origin_in(folder / name)
     raise ExitwaveError(
         f"{path} is no result that says how it was made; give a store (.nc), or the folder of a "
         "catalog, a network, an evaluation, an ensemble, a comparison or a study of convergence."
     )
+
+
+def _origin_in(path: Path) -> Origin:
+    try:
+        origin = read_document(path, Origin)
+        json.loads(origin.spec)
+    except (ExitwaveError, ValueError) as error:
+        raise ExitwaveError(
+            f"{path} does not say how it was made; it is damaged or of an older version: remove it "
+            "and run snakemake again."
+        ) from error
+    return origin
 
 
 def _told(entry: inputs.Entry) -> str:

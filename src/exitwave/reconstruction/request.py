@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from exitwave.config.conditions import Conditions
 from exitwave.errors import ExitwaveError
+from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE, MicroscopeDraw
 from exitwave.networks.domain import TrainingDomain
 from exitwave.reconstruction.camera import read_camera, without_hot_pixels
 from exitwave.reconstruction.preparation import (
@@ -329,3 +330,46 @@ def _defocus(
         return None, False
     found = np.array(require_defocus(measured))[list(frames)]
     return [float(each) for each in found.reshape(count, -1).mean(axis=1)], False
+
+
+def doubts_about(
+    microscope: MicroscopeDraw, network: str, domain: TrainingDomain | None
+) -> list[Doubt]:
+    """Say which fitted aberrations lie far outside of what the network was trained for."""
+    if domain is None:
+        return []
+    warnings = []
+    for words, unit, value, limits, tolerance in (
+        (
+            "Cs",
+            "µm",
+            microscope.spherical_aberration / ANGSTROM_PER_MICROMETRE,
+            domain.spherical_aberration_micrometre,
+            2.0,
+        ),
+        ("astigmatism", "Å", microscope.astigmatism, domain.astigmatism_angstrom, 10.0),
+        ("coma", "Å", microscope.coma, domain.coma_angstrom, 400.0),
+    ):
+        if limits is None or limits[0] - tolerance <= value <= limits[1] + tolerance:
+            continue
+        warnings.append(
+            Doubt(
+                "Fitted aberrations are outside of the training",
+                f"The network {network} was trained for a {words} of {limits[0]:g} to "
+                f"{limits[1]:g} {unit}, but {value:.3g} {unit} were fitted to the series: check "
+                "energy, pixel and the sign of the defocus.",
+            )
+        )
+    return warnings
+
+
+def outside_of(
+    domains: Sequence[tuple[str, TrainingDomain | None]], conditions: Conditions
+) -> tuple[str, ...]:
+    """Say in what a series lies outside of what networks were trained for."""
+    return tuple(
+        f"The network {name} is not for this series: {violation}."
+        for name, domain in domains
+        if domain is not None
+        for violation in domain.violations(conditions)
+    )

@@ -82,6 +82,16 @@ def _cost_row(
 
 
 def _stage_order(rule: str) -> tuple[int, str]:
-    stages = ("catalog", "simulate", "render", "train", "evaluate", "plot", "report")
+    stages = (
+        "catalog",
+        "simulate",
+        "render",
+        "train",
+        "calibrate",
+        "evaluate",
+        "refine_",
+        "plot",
+        "report",
+    )
     found = [place for place, stage in enumerate(stages) if stage in rule]
     return (found[0] if found else len(stages), rule)

@@ -46,7 +46,8 @@ class NetworkFiles:
 class EvaluationFiles:
     """Where the files of an evaluation are: its folder, and that of `exitwave plot evaluation`.
 
-    ``network`` and ``dataset`` are the keys of the configuration.
+    ``network`` and ``dataset`` are the keys of the configuration; ``refinement`` is the folder of
+    the refined series, where there are some.
     """
 
     label: str
@@ -54,3 +55,4 @@ class EvaluationFiles:
     dataset: str
     folder: Path
     figures: Path
+    refinement: Path | None = None

@@ -20,7 +20,8 @@ from exitwave.report.blocks import (
     whole,
 )
 from exitwave.report.files import EvaluationFiles, NetworkFiles
-from exitwave.summaries.scores import EvaluationSummary
+from exitwave.report.refinements import floor_cell, refinement_section
+from exitwave.summaries.scores import EvaluationSummary, RefinementSummary
 from exitwave.summaries.training import NetworkDescription, TrainingSummary
 
 
@@ -92,11 +93,14 @@ def evaluation_section(name: str, files: EvaluationFiles, numbering: Numbering) 
     )
     if gain is not None:
         text += f"With exchanged targets the imaginary part is off by {gain:.2g} times as much."
+    pictures = numbering.pictures(files.figures)
+    refined = files.refinement
     return Section(
         title=files.label or name,
         anchor=anchor("evaluation", name),
         paragraphs=(text,),
-        pictures=numbering.pictures(files.figures),
+        pictures=pictures,
+        sections=() if refined is None else (refinement_section(name, refined, numbering),),
     )
 
 
@@ -122,15 +126,24 @@ def results_tables(
         )
         for name, files in evaluations.items()
     }
+    refinements = {
+        name: read_document(files.refinement / "summary.json", RefinementSummary)
+        for name, files in evaluations.items()
+        if files.refinement is not None
+    }
     tables = (
-        _errors_table(summaries, titles),
+        _errors_table(summaries, refinements, titles),
         _peaks_table(summaries, titles),
         _vacancies_table(summaries, titles),
     )
     return tuple(table for table in tables if table is not None)
 
 
-def _errors_table(summaries: Mapping[str, EvaluationSummary], titles: Mapping[str, Cell]) -> Table:
+def _errors_table(
+    summaries: Mapping[str, EvaluationSummary],
+    refinements: Mapping[str, RefinementSummary],
+    titles: Mapping[str, Cell],
+) -> Table:
     widths = sorted(
         {
             match.group(1)
@@ -153,15 +166,21 @@ def _errors_table(summaries: Mapping[str, EvaluationSummary], titles: Mapping[st
                     titles[name] if part == "real" else "",
                     part,
                     Cell(_median(summary, column, "{:.4f}"), strong=True),
+                    *([floor_cell(refinements.get(name), column)] if refinements else []),
                     *(_against(summary, column, prefix) for prefix in baselines.values()),
                 )
             )
-    return Table(
+    caption = (
         "Median RMSE of the exit wave, beside what the baselines reach on the same samples; "
-        "below each, the multiple of the network's.",
-        ("evaluation", "part", "network", *baselines),
-        tuple(rows),
+        "below each, the multiple of the network's."
     )
+    if refinements:
+        caption += (
+            " Floor: what the images allow, the network's wave refined with the microscope known, "
+            "on those samples that were refined."
+        )
+    floor = ["floor"] if refinements else []
+    return Table(caption, ("evaluation", "part", "network", *floor, *baselines), tuple(rows))
 
 
 def _against(summary: EvaluationSummary, column: str, prefix: str) -> Cell:

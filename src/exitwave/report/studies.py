@@ -18,17 +18,10 @@ from exitwave.report.blocks import (
     count,
     whole,
 )
-from exitwave.scoring.examples import ComparisonExample, read_examples, read_examples_of
+from exitwave.scoring.examples import WAYS, ComparisonExample, read_examples, read_examples_of
 from exitwave.summaries.scores import ComparisonSummary, EnsembleSummary
 from exitwave.summaries.training import TrainingSummary
 from exitwave.workflow import layout
-
-_WAYS = {
-    "network": "network, its images",
-    "classical_paper": "classical, as in the paper",
-    "classical_all": "classical, everything known",
-    "classical_few": "classical, everything known, the network's images",
-}
 
 
 def figures_chapter(config: Config, results: Path, numbering: Numbering) -> Section | None:
@@ -105,33 +98,34 @@ def ensembles_table(config: Config, results: Path) -> Table | None:
 
 
 def comparisons_table(config: Config, results: Path) -> Table | None:
-    """Return the errors of networks beside those of classical reconstruction."""
+    """Return the errors of networks, refined and not, beside those of classical reconstruction."""
     rows: list[tuple[Cell | str, ...]] = []
     for name, entry in config.comparisons.items():
         path = results / layout.comparison(name) / "summary.json"
         summary = read_document(path, ComparisonSummary)
         statistics = summary.statistics
-        for place, (way, told) in enumerate(_WAYS.items()):
-            images = len(summary.network_frames)
-            if way in ("classical_paper", "classical_all"):
-                images = entry.images
+        for place, (column, way) in enumerate(WAYS.items()):
+            images = entry.images if way.all_images else len(summary.network_frames)
             rows.append(
                 (
                     Cell(entry.label or name, count(summary.samples, "sample"))
                     if place == 0
                     else "",
-                    told,
+                    way.label,
                     str(images),
-                    Cell(f"{statistics[f'{way}_rmse'].median:.4f}", strong=True),
-                    f"{statistics[f'{way}_high_pass_rmse'].median:.4f}",
+                    Cell(f"{statistics[f'{column}_rmse'].median:.4f}", strong=True),
+                    f"{statistics[f'{column}_high_pass_rmse'].median:.4f}",
                 )
             )
     if not rows:
         return None
     return Table(
         "Networks and classical reconstruction: median RMSE of the complex wave, and of what is "
-        "left of it and of the truth without the longest wavelengths. “As in the paper” is given "
-        "defocus, Cs and focal spread, but neither coma nor astigmatism.",
+        "left of it and of the truth without the longest wavelengths. The network gets few images; "
+        "its wave of these is refined by them or by all. Unless all is known, the aberrations are "
+        "fitted with it, and those fitted to the few images are what “microscope fitted” is given. "
+        "“As in the paper” is given defocus, Cs and focal spread, but neither coma nor "
+        "astigmatism.",
         ("comparison", "wave", "images", "RMSE", "RMSE, short wavelengths"),
         tuple(rows),
     )

@@ -26,8 +26,38 @@ from exitwave.summaries.scores import ExampleRow
 
 EXAMPLES = "examples.npz"
 
-WAYS = ("network", "classical_paper", "classical_all", "classical_few")
-"""Columns of ``samples.csv`` begin with one of these, those after the high pass go on with
+
+@dataclass(frozen=True)
+class Way:
+    """A way from a focal series to its wave, as figures and tables call it.
+
+    `exitwave.scoring.ways` says what it is given.
+
+    Attributes
+    ----------
+    label : str
+        What it is, and what it knows.
+    all_images : bool
+        Whether it gets all images of a series, not only the network's.
+    """
+
+    label: str
+    all_images: bool = False
+
+
+WAYS = {
+    "network": Way("network"),
+    "network_refined": Way("network, refined"),
+    "network_floor": Way("network, refined, all known"),
+    "network_refined_all": Way("network, refined", all_images=True),
+    "network_floor_all": Way("network, refined, all known", all_images=True),
+    "classical_paper": Way("classical, as in the paper", all_images=True),
+    "classical_all": Way("classical, all known", all_images=True),
+    "classical_fitted": Way("classical, microscope fitted", all_images=True),
+    "classical_few": Way("classical, all known"),
+    "classical_fitted_few": Way("classical, microscope fitted"),
+}
+"""By the names that columns of ``samples.csv`` begin with; those after the high pass go on with
 ``high_pass_``."""
 
 
@@ -114,23 +144,53 @@ class EnsembleExample(Example):
 
 @dataclass(frozen=True)
 class ComparisonExample(Example):
-    """One sample with its classical reconstructions; ``image`` is the whole series.
+    """One sample with its wave in several ways; ``image`` is the whole series.
+
+    ``prediction`` is the network's wave.
 
     Attributes
     ----------
-    classical_paper, classical_all, classical_few : (y, x) array of complex
-        See `exitwave.stages.compare`.
+    network_refined, classical_paper, classical_all, classical_few : (y, x) array of complex
+        See `exitwave.scoring.ways`.
     high_pass_truth : (y, x) array of complex
         The truth without its long wavelengths; vacuum is 0.
     high_pass_paper : (y, x) array of complex
         ``classical_paper`` likewise.
     """
 
+    network_refined: NDArray[np.complex64]
     classical_paper: NDArray[np.complex64]
     classical_all: NDArray[np.complex64]
     classical_few: NDArray[np.complex64]
     high_pass_truth: NDArray[np.complex64]
     high_pass_paper: NDArray[np.complex64]
+
+
+@dataclass(frozen=True)
+class RefinementExample(Example):
+    """One series that was refined; so many per cent of those refined gained less by it.
+
+    Attributes
+    ----------
+    gain : str
+        Why it was chosen: "best", "median" or "worst" by how much the error fell.
+    refined : (y, x) array of complex
+        Refined wave.
+    measured, computed : (y, x, frame) array
+        Images without the camera's response and those of the refined wave, on the coarse pixels
+        of the fit, relative to vacuum.
+    residual : (y, x, frame) array
+        Their difference over the deviation of the noise of vacuum.
+    pixel : float
+        Side of a coarse pixel [Å].
+    """
+
+    gain: str
+    refined: NDArray[np.complex64]
+    measured: NDArray[np.float32]
+    computed: NDArray[np.float32]
+    residual: NDArray[np.float32]
+    pixel: float
 
 
 AnyExample = TypeVar("AnyExample", bound=Example)

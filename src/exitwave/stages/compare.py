@@ -1,23 +1,16 @@
 """Compare a network with classical reconstruction from a longer focal series (paper, Sec. 6).
 
 The network gets a few images of each series, at even distances. Of some samples, chosen along the
-network's ranking, `exitwave.reconstruction.classical` reconstructs the wave in three ways:
-
-| name | images | given of the microscope |
-|---|---|---|
-| ``classical_paper`` | all | defocus, Cs and focal spread only, as in the paper |
-| ``classical_all`` | all | everything |
-| ``classical_few`` | the network's | everything |
-
-The last two are as strong as we can make them (accelerated iterations); the network is given
-nothing. Classical waves are smeared as the truth is. Every wave is compared with the truth, and
+network's ranking, the wave is also found in the other ways of `exitwave.scoring.ways`: the
+network's refined by the images, and classical ones, with more or fewer images and with more or less
+known of the microscope. All are smeared as the truth is. Every wave is compared with the truth, and
 both once more without their long wavelengths, which classical reconstruction loses.
 
 Writes into the folder of the comparison:
 
 | file | content |
 |---|---|
-| ``samples.csv`` | one row per reconstructed sample: identity, errors of all waves |
+| ``samples.csv`` | one row per reconstructed sample: identity, errors of all its waves |
 | ``summary.json`` | quartiles of every error, provenance |
 | ``examples.npz`` | the samples at the chosen percentiles, see `exitwave.scoring.examples` |
 
@@ -28,7 +21,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,19 +34,15 @@ from exitwave.config.constraints import evenly_spaced
 from exitwave.errors import ExitwaveError
 from exitwave.files.documents import write_document
 from exitwave.files.reader import StoreReader
-from exitwave.imaging.microscope import MicroscopeDraw
+from exitwave.networks.calibration import require_calibration
+from exitwave.networks.error_power import ErrorPower
 from exitwave.networks.trained import read_settings
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
-from exitwave.reconstruction.classical import (
-    Knowledge,
-    known_microscope,
-    reconstruct_wave,
-    remove_low_frequencies,
-)
+from exitwave.reconstruction.classical import remove_low_frequencies
 from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.examples import WAYS, ComparisonExample, Example, write_examples
-from exitwave.scoring.metrics import Wave, blurred, wave_error
+from exitwave.scoring.metrics import Wave, wave_error
 from exitwave.scoring.validation_samples import (
     Predictor,
     Row,
@@ -67,6 +55,7 @@ from exitwave.scoring.validation_samples import (
     validation_samples,
     write_rows,
 )
+from exitwave.scoring.ways import FoundWaves, find_waves
 from exitwave.summaries.scores import ComparisonSummary, Quartiles
 from exitwave.tasks.parallel import map_tasks
 from exitwave.tasks.progress import counted
@@ -77,20 +66,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Task:
-    """One focal series to be reconstructed: where it lies, and how."""
+    """One focal series to be reconstructed: where it lies, the network's wave, and how."""
 
     epoch: Path
     place: int
+    wave: NDArray[np.complex64]
     few: tuple[int, ...]
+    error_power: ErrorPower
     iterations: int
-
-
-@dataclass(frozen=True)
-class _Reconstructed:
-    """The classical waves of one series, and the time that each took [s]."""
-
-    waves: dict[str, Wave]
-    seconds: dict[str, float]
 
 
 def compare_reconstructions(
@@ -103,26 +86,33 @@ def compare_reconstructions(
     spec : str
         See `exitwave.workflow.specs.compare_spec`.
     network : Path
-        Folder of the network.
+        Folder of the network, with its calibration.
     epochs : sequence of Path
         Validation epochs of long series.
     output : Path
         Folder of the comparison.
     workers : int
         Processes to reconstruct with.
+
+    Raises
+    ------
+    ExitwaveError
+        Where the folder holds no such network, and as `compare_predictions` does.
     """
     # First of all, since it says what is wrong with a folder that holds no network.
     predict = network_predictor(network)
     taken, made_from = read_settings(network).images, inputs.of_network(network)
     images = read_spec(spec, CompareSpec).comparison.images
     require_network_fits(network, epochs, taken_frames(images, taken))
-    compare_predictions(spec, predict, taken, epochs, output, made_from, workers)
+    error_power = require_calibration(network).error_power
+    compare_predictions(spec, predict, taken, error_power, epochs, output, made_from, workers)
 
 
 def compare_predictions(
     spec: str,
     predict: Predictor,
     taken: int,
+    error_power: ErrorPower,
     epochs: Sequence[Path],
     output: Path,
     made_from: inputs.Inputs | None = None,
@@ -130,8 +120,21 @@ def compare_predictions(
 ) -> None:
     """Compare anything that takes so many images of a series; see `compare_reconstructions`.
 
-    The memory needed depends on the size of the images and the number of workers and of examples,
-    not on the number of samples.
+    The memory needed depends on the size of the images and the number of workers, of examples and
+    of samples that are reconstructed, not on how many there are.
+
+    Parameters
+    ----------
+    spec, epochs, output, workers
+        As for `compare_reconstructions`.
+    predict : Predictor
+        What is compared.
+    taken : int
+        Images of a series that it takes.
+    error_power : ErrorPower
+        How far its waves are off.
+    made_from : Inputs, optional
+        What it was made from.
 
     Raises
     ------
@@ -149,20 +152,27 @@ def compare_predictions(
             percentile: ranks[percentile_rank(percentile, len(ranks))]
             for percentile in settings.percentiles
         }
-        tasks = [_Task(*samples.location(index), few, settings.iterations) for index in chosen]
+        tasks = [
+            _Task(
+                *samples.location(index),
+                predicted(predict, [samples[index]], few)[0].astype(np.complex64),
+                few,
+                error_power,
+                settings.iterations,
+            )
+            for index in chosen
+        ]
         compared: dict[int, Row] = {}
         kept: dict[int, dict[str, Wave]] = {}
         seconds: list[dict[str, float]] = []
-        for place, result in map_tasks(_reconstruct, tasks, workers, "classical reconstruction"):
+        for place, result in map_tasks(_reconstruct, tasks, workers, "reconstructed series"):
             if isinstance(result, Exception):
                 raise result
             index = chosen[place]
-            sample = samples[index]
-            waves = {"network": predicted(predict, [sample], few)[0], **result.waves}
-            compared[index] = _row(rows[index], sample, waves, settings.high_pass_px)
+            compared[index] = _row(rows[index], samples[index], result.waves, settings.high_pass_px)
             seconds.append(result.seconds)
             if index in drawn.values():
-                kept[index] = waves
+                kept[index] = result.waves
         examples = [
             _example(samples[index], kept[index], percentile, compared[index], settings)
             for percentile, index in drawn.items()
@@ -225,33 +235,19 @@ def _chosen_places(count: int, settings: ComparisonSettings) -> list[int]:
     return sorted(places)
 
 
-def _reconstruct(task: _Task) -> _Reconstructed:
+def _reconstruct(task: _Task) -> FoundWaves:
     with StoreReader(task.epoch, EPOCH) as reader:
         sample = EpochSample.from_values(reader.read(task.place))
         spec = read_spec(str(reader.attributes["spec"]), RenderSpec, any_version=True)
-    microscope = MicroscopeDraw.of(sample.microscope, sample.sampling, spec.microscope)
-    sampling = sample.sampling
-    images, few = np.moveaxis(sample.image, -1, 0), list(task.few)
-    fewer = microscope.of_frames(few)
-    ways: dict[str, tuple[NDArray[np.float32], MicroscopeDraw, Knowledge]] = {
-        "classical_paper": (images, microscope, "paper"),
-        "classical_all": (images, microscope, "all"),
-        "classical_few": (images[few], fewer, "all"),
-    }
-    done = _Reconstructed({}, {})
-    for name, (taken, true_microscope, knowledge) in ways.items():
-        begun = time.perf_counter()
-        found = reconstruct_wave(
-            taken,
-            sampling,
-            known_microscope(true_microscope, knowledge),
-            task.iterations,
-            accelerated=knowledge == "all",
-        )
-        done.seconds[name] = time.perf_counter() - begun
-        smear = spec.epochs.target_smear_angstrom
-        done.waves[name] = blurred(found.wave, smear, sampling)
-    return done
+    return find_waves(
+        sample,
+        spec.microscope,
+        spec.epochs.target_smear_angstrom,
+        task.wave,
+        task.few,
+        task.error_power,
+        task.iterations,
+    )
 
 
 def _row(row: Row, sample: EpochSample, waves: Mapping[str, Wave], width: float) -> Row:
@@ -281,6 +277,7 @@ def _example(
     width = settings.high_pass_px
     return ComparisonExample(
         **vars(Example.of(sample, waves["network"], percentile, row)),
+        network_refined=waves["network_refined"].astype(np.complex64),
         classical_paper=waves["classical_paper"].astype(np.complex64),
         classical_all=waves["classical_all"].astype(np.complex64),
         classical_few=waves["classical_few"].astype(np.complex64),
@@ -291,7 +288,7 @@ def _example(
 
 def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> ComparisonSummary:
     table = pd.DataFrame(rows)
-    columns = [name for name in table if str(name).startswith(WAYS)]
+    columns = [name for name in table if str(name).startswith(tuple(WAYS))]
     quartiles = table[columns].quantile([0.25, 0.5, 0.75])
     return ComparisonSummary(
         samples=len(rows),
@@ -304,7 +301,7 @@ def _summary(rows: Sequence[Row], ranked_samples: int, few: Sequence[int]) -> Co
 def _log_line(
     summary: ComparisonSummary, seconds: Sequence[Mapping[str, float]]
 ) -> dict[str, dict[str, float | None]]:
-    """The median error of each way and the median time of each classical one."""
+    """The median error of each way, and the median time of each but the network itself."""
     medians = {name: summary.statistics[f"{name}_rmse"].median for name in WAYS}
     times = pd.DataFrame(list(seconds)).median()
     return {

@@ -111,7 +111,7 @@ def write_crate(configuration: str, output: Path, checkout: Path) -> None:
 
 def _results(results: Path) -> Iterator[Path]:
     """Yield what `exitwave provenance` can describe: stores, and folders with a summary."""
-    for pattern in (layout.STORE, layout.EPOCH):
+    for pattern in (layout.STORE, layout.EPOCH, layout.CALIBRATION):
         yield from results.glob(layout.as_glob(pattern))
     for pattern in (
         layout.CATALOG_SUMMARY,
@@ -199,15 +199,26 @@ def _add_action(
 def _within(path: Path, files: dict[Path, Any]) -> list[Any]:
     """Return the files of a result that is one, or a folder; none where it lies elsewhere.
 
-    Figures in the folder are drawn from the result, and are no part of it.
+    Figures in the folder are drawn from the result, and what was measured of a network or refined
+    for an evaluation is a result of its own: none of these is a part of it.
     """
     wanted = path.absolute()
     return [
         entity
         for known, entity in files.items()
         if known.absolute() == wanted
-        or (wanted in known.absolute().parents and known.parent.name != layout.OWN_FIGURES)
+        or (
+            wanted in known.absolute().parents
+            and known.parent.name != layout.OWN_FIGURES
+            and not _is_apart(known.absolute().relative_to(wanted))
+        )
     ]
+
+
+def _is_apart(inside: Path) -> bool:
+    """Whether a file in the folder of a result is another one's."""
+    calibration, refinement = Path(layout.CALIBRATION).name, Path(layout.REFINEMENT).name
+    return inside == Path(calibration) or inside.parts[0] == refinement
 
 
 def _add_database(crate: ROCrate, entry: inputs.Entry) -> Any:

@@ -17,11 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exitwave.config.conditions import Conditions
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import require_writable
-from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE, MicroscopeDraw
-from exitwave.networks.domain import TrainingDomain
+from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE
+from exitwave.networks.calibration import Calibration, require_calibration
 from exitwave.networks.tiles import TILE_PX, predict_in_tiles
 from exitwave.networks.trained import (
     Network,
@@ -31,11 +29,26 @@ from exitwave.networks.trained import (
 )
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
-from exitwave.reconstruction.other_formats import paths_of, write_formats
+from exitwave.reconstruction.other_formats import write_formats
 from exitwave.reconstruction.reading import read_series
+from exitwave.reconstruction.refinement.known import KnownOptics
+from exitwave.reconstruction.refinement.measured import (
+    MeasuredImages,
+    MeasuredRefinement,
+    refine_measured,
+    summary,
+)
 from exitwave.reconstruction.registration import register
-from exitwave.reconstruction.request import Doubt, Prepared, Request, defocus_text, prepare
-from exitwave.reconstruction.results import write_wave
+from exitwave.reconstruction.request import (
+    Doubt,
+    Prepared,
+    Request,
+    defocus_text,
+    doubts_about,
+    outside_of,
+    prepare,
+)
+from exitwave.reconstruction.results import Fit, fit_picture, require_output, write_wave
 
 _PRECISION = "float32"
 # The paper's, of networks that do not say it [Å].
@@ -74,6 +87,8 @@ class Reconstructed:
     warnings : tuple of str
         Why not to rely on the wave: in what the series lies outside of what the networks were
         trained for, a registration that did not come to rest, a doubtful gain reference.
+    refined : MeasuredRefinement or None
+        Aberrations, residuals and the verdict of a refinement.
     """
 
     wave: NDArray[np.complex64]
@@ -82,6 +97,7 @@ class Reconstructed:
     disagreement: NDArray[np.float32] | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    refined: MeasuredRefinement | None = None
 
 
 def reconstruct(
@@ -103,6 +119,8 @@ def reconstruct(
     force: bool = False,
     tile_px: int = TILE_PX,
     formats: Sequence[str] = (),
+    refine: bool = False,
+    known: KnownOptics | None = None,
 ) -> Reconstructed:
     """Reconstruct the exit wave of a focal series, and write it as NetCDF with a picture beside it.
 
@@ -144,6 +162,11 @@ def reconstruct(
         Longest side of a tile, see `exitwave.networks.tiles`.
     formats : sequence of str
         Formats in which the wave is written, too: ``hspy``, ``zspy``, ``tiff``.
+    refine : bool
+        Fit aberrations and wave to the images, see `exitwave.reconstruction.refinement`; that needs
+        one network with a calibration, and the dose.
+    known : KnownOptics, optional
+        What the refinement need not fit.
 
     Raises
     ------
@@ -168,9 +191,10 @@ def reconstruct(
     )
     output, paths = Path(output), _paths(series)
     formats = [formats] if isinstance(formats, str) else formats
-    _require_output(output, formats, [*paths, *request.references.values()])
+    require_output(output, formats, [*paths, *request.references.values()])
     folders = _paths(networks)
     _require_networks(folders)
+    calibration = _calibration(folders, refine)
     taken = {read_settings(folder).images for folder in folders}
     if len(taken) > 1:
         raise ExitwaveError(
@@ -180,7 +204,7 @@ def reconstruct(
     measured = read_series(paths)
     domains = [(str(folder), read_domain(folder)) for folder in folders]
     prepared = prepare(measured, request, taken.pop(), domains[0][1])
-    outside = _outside(domains, prepared.conditions)
+    outside = outside_of(domains, prepared.conditions)
     if outside and not force:
         raise OutsideDomainError(*outside)
     notes = [*measured.notes, *prepared.notes]
@@ -198,8 +222,19 @@ def reconstruct(
         predict_in_tiles(network, images, prepared.pixel, tile_px, f"wave of {network.name}", force)
         for network in loaded
     ]
-    images = images / np.float32(images.mean(dtype=np.float64))
     wave = np.asarray(np.mean(waves, axis=0), dtype=np.complex64)
+    refined = None
+    if calibration is not None:
+        refined = _refined(loaded[0], replace(prepared, images=images), calibration, known, tile_px)
+        wave, images = refined.refinement.wave, refined.images
+        foci = refined.refinement.microscope.defocus
+        prepared = replace(prepared, titles=_fitted_titles(foci))
+        notes += [*refined.notes, refined.verdict.sentence]
+        warnings += [Doubt("The refinement is doubtful", each) for each in refined.doubts]
+        if not refined.verdict.is_consistent:
+            warnings.append(Doubt("Not to be believed", refined.verdict.sentence))
+            notes.pop()
+    images = images / np.float32(images.mean(dtype=np.float64))
     disagreement = None
     if len(waves) > 1:
         square = sum(np.abs(each - wave) ** 2 for each in waves)
@@ -211,8 +246,11 @@ def reconstruct(
         disagreement=disagreement,
         notes=tuple(notes),
         warnings=tuple(warning.sentence for warning in warnings),
+        refined=refined,
     )
     settings = {**vars(request), "align": align, "force": force, "tile_px": tile_px}
+    if refine:
+        settings |= {"refine": True, "known": vars(known or KnownOptics())}
     made_from = inputs.of_networks(folders)
     made_from["series"] = [inputs.of_file(path) for path in paths]
     made_from |= {name: [inputs.of_file(path)] for name, path in request.references.items()}
@@ -222,6 +260,8 @@ def reconstruct(
         "notes": "\n".join(found.notes),
         "warnings": "\n".join(found.warnings),
     }
+    if refined is not None:
+        attributes["refinement"] = json.dumps(summary(refined))
     heading = ". ".join(dict.fromkeys(warning.heading for warning in warnings))
     _write(found, output, formats, prepared, attributes, heading)
     return found
@@ -242,27 +282,49 @@ def _require_networks(folders: Sequence[Path]) -> None:
             )
 
 
-def _require_output(output: Path, formats: Sequence[str], inputs_: Sequence[Path]) -> None:
-    """Demand names that overwrite nothing of what is read."""
-    if output.suffix != ".nc":
+def _calibration(folders: Sequence[Path], refine: bool) -> Calibration | None:
+    """Return what a refinement needs to know of the network."""
+    if not refine:
+        return None
+    if len(folders) > 1:
         raise ExitwaveError(
-            f"--output is {output}; give the name of a NetCDF file, such as "
-            f"{output.with_suffix('.nc')}: other formats are written beside it by --formats."
+            f"A refinement begins with one network's wave, but {len(folders)} were named; name one."
         )
-    pictures = [output.with_suffix(end) for end in (".png", ".svg")]
-    written = {path.resolve() for path in (output, *pictures, *paths_of(output, formats))}
-    if lost := [path for path in inputs_ if path.resolve() in written]:
+    calibration = require_calibration(folders[0])
+    if calibration.scale_log_mean is None:
         raise ExitwaveError(
-            f"{lost[0]} would be replaced by a result; give another name as --output."
+            f"The network {folders[0]} takes one image, which does not tell both a wave and a "
+            "microscope; take a network of more images for --refine."
         )
-    # Before the work, not after it.
-    for path in (output, *pictures, *paths_of(output, formats)):
-        if path.is_dir() != (path.suffix == ".zspy") and path.exists():
-            raise ExitwaveError(
-                f"{path} is a {'folder' if path.is_dir() else 'file'}, where a result shall lie; "
-                "remove it, or give another name as --output."
-            )
-    require_writable(output.parent)
+    return calibration
+
+
+def _refined(
+    network: Network,
+    prepared: Prepared,
+    calibration: Calibration,
+    known: KnownOptics | None,
+    tile_px: int,
+) -> MeasuredRefinement:
+    dose = prepared.conditions.dose_per_square_angstrom
+    if dose is None:
+        raise ExitwaveError(
+            "--refine weighs the images by their noise, but the files do not say how many "
+            "electrons they hold; give --dose-per-square-angstrom."
+        )
+
+    def predict(part: NDArray[np.float32]) -> NDArray[np.complex64]:
+        return predict_in_tiles(network, part, prepared.pixel, tile_px, "refining", any_pixel=True)
+
+    series = MeasuredImages(
+        images=prepared.images,
+        pixel=prepared.pixel,
+        energy=prepared.energy,
+        defocus=prepared.defocus,
+        is_absolute=prepared.conditions.defocus_angstrom is not None,
+        dose=dose[0],
+    )
+    return refine_measured(series, predict, calibration, known or KnownOptics())
 
 
 class _Registration(NamedTuple):
@@ -301,57 +363,19 @@ def _registered(
         f"{microscope.coma:.0f} Å at {np.degrees(microscope.coma_angle):.0f}°; computed and "
         f"measured images differ by {100 * np.sqrt(optics.misfit):.0f} % of their contrast."
     )
-    warnings = doubts_about(microscope, network)
+    warnings = doubts_about(microscope, network.name, network.domain)
     farthest = float(np.max(np.abs(optics.shifts))) / (prepared.pixel * min(found.images.shape[:2]))
     if not found.at_rest:
         warnings.append(Doubt("The registration did not come to rest", _NOT_AT_REST))
     elif farthest > _FARTHEST:
         warnings.append(Doubt("The registration moved images too far", _TOO_FAR))
-    titles = tuple(
-        f"Image {place + 1}: Δf = {defocus_text(focus)}, fitted"
-        for place, focus in enumerate(microscope.defocus)
-    )
-    return _Registration(found.images, titles, notes, warnings)
+    return _Registration(found.images, _fitted_titles(microscope.defocus), notes, warnings)
 
 
-def doubts_about(microscope: MicroscopeDraw, network: Network) -> list[Doubt]:
-    """Say which fitted aberrations lie far outside of what the network was trained for."""
-    domain = network.domain
-    if domain is None:
-        return []
-    warnings = []
-    for words, unit, value, limits, tolerance in (
-        (
-            "Cs",
-            "µm",
-            microscope.spherical_aberration / ANGSTROM_PER_MICROMETRE,
-            domain.spherical_aberration_micrometre,
-            2.0,
-        ),
-        ("astigmatism", "Å", microscope.astigmatism, domain.astigmatism_angstrom, 10.0),
-        ("coma", "Å", microscope.coma, domain.coma_angstrom, 400.0),
-    ):
-        if limits is None or limits[0] - tolerance <= value <= limits[1] + tolerance:
-            continue
-        warnings.append(
-            Doubt(
-                "Fitted aberrations are outside of the training",
-                f"The network {network.name} was trained for a {words} of {limits[0]:g} to "
-                f"{limits[1]:g} {unit}, but {value:.3g} {unit} were fitted to the series: check "
-                "energy, pixel and the sign of the defocus.",
-            )
-        )
-    return warnings
-
-
-def _outside(
-    domains: Sequence[tuple[str, TrainingDomain | None]], conditions: Conditions
-) -> tuple[str, ...]:
+def _fitted_titles(foci: Sequence[float]) -> tuple[str, ...]:
     return tuple(
-        f"The network {name} is not for this series: {violation}."
-        for name, domain in domains
-        if domain is not None
-        for violation in domain.violations(conditions)
+        f"Image {place}: Δf = {defocus_text(focus)}, fitted"
+        for place, focus in enumerate(foci, start=1)
     )
 
 
@@ -363,11 +387,22 @@ def _write(
     attributes: Mapping[str, str],
     heading: str,
 ) -> None:
+    from exitwave.figures.fit import plot_fit
     from exitwave.figures.reconstruction import plot_reconstruction
     from exitwave.figures.style import drawing
 
     wave, sampling = found.wave, found.sampling_angstrom
-    write_wave(output, wave, sampling, found.images, attributes, found.disagreement)
+    fit = None
+    if (refined := found.refined) is not None:
+        of = refined.refinement
+        fit = Fit(
+            measured=of.measured,
+            computed=of.computed,
+            residual=of.residual,
+            pixel=of.pixel,
+            network_wave=refined.network_wave,
+        )
+    write_wave(output, wave, sampling, found.images, attributes, found.disagreement, fit)
     write_formats(formats, output, wave, sampling, prepared.energy, attributes)
     with drawing():
         plot_reconstruction(
@@ -379,3 +414,13 @@ def _write(
             heading,
             found.disagreement,
         )
+        if fit is not None and refined is not None:
+            plot_fit(
+                fit.measured,
+                fit.computed,
+                fit.residual,
+                prepared.titles,
+                fit.pixel,
+                refined.verdict.sentence,
+                fit_picture(output),
+            )

@@ -68,6 +68,7 @@ def report_results(spec: str, results: Path, output: Path) -> None:
         )
         for name, network in config.networks.items()
     }
+    refined = layout.refined(config)
     evaluations = {
         name: EvaluationFiles(
             label=entry.label or name,
@@ -75,6 +76,7 @@ def report_results(spec: str, results: Path, output: Path) -> None:
             dataset=entry.dataset,
             folder=results / layout.evaluation(config, name),
             figures=layout.own_figures(results / layout.evaluation(config, name)),
+            refinement=results / layout.refinement(config, name) if name in refined else None,
         )
         for name, entry in config.evaluations.items()
     }

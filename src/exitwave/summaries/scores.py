@@ -80,6 +80,77 @@ class EvaluationSummary:
 
 
 @dataclass(frozen=True)
+class Optic:
+    """An aberration in the tables of refined series.
+
+    Attributes
+    ----------
+    stem, ending : str
+        Its columns are ``{prefix}_{stem}_{ending}``, see `column`.
+    unit : float
+        That of the columns [Å].
+    """
+
+    stem: str
+    ending: str
+    unit: float = 1.0
+
+    def column(self, prefix: str) -> str:
+        """Return the name of a column.
+
+        Parameters
+        ----------
+        prefix : {'found', 'true', 'distance', 'error'}
+            The value that was found, the true one, the distance between both, with the angle, and
+            the error bar (standard deviation of a component).
+        """
+        return f"{prefix}_{self.stem}_{self.ending}"
+
+
+OPTICS = {
+    "defocus": Optic("defocus", "angstrom"),
+    "cs": Optic("cs", "micrometre", 1e4),
+    "c12": Optic("c12", "angstrom"),
+    "c21": Optic("c21", "angstrom"),
+}
+"""The defocus is that of the middle image."""
+
+
+@dataclass(frozen=True)
+class RefinementSummary:
+    """What refining brought over some series of an evaluation, in the order of the file.
+
+    Attributes
+    ----------
+    samples, failed : int
+        Series that were refined, and that could not be.
+    statistics : mapping of str to Quartiles
+        By the columns of ``samples.csv`` that are numbers.
+    within : mapping of str to float
+        By how much an aberration that counts as found may be off [Å; Cs µm].
+    found : mapping of str to float
+        Share of the series of which it was found.
+    all_found : float
+        Share of the series of which all of these were.
+    consistent : float
+        Share of the series whose verdict was that the wave is consistent with the images.
+    """
+
+    samples: int
+    failed: int
+    statistics: Mapping[str, Quartiles]
+    within: Mapping[str, float]
+    found: Mapping[str, float]
+    all_found: float
+    consistent: float
+
+    def median(self, column: str) -> float | None:
+        """Return the median of a column; None where there is none."""
+        found = self.statistics.get(column)
+        return None if found is None else found.median
+
+
+@dataclass(frozen=True)
 class EnsembleSummary:
     """How well disagreement tells errors, in the order of the file.
 

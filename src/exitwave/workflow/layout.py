@@ -36,7 +36,9 @@ CARD = "{dataset}/README.md"
 NETWORK = "networks/{network}"
 MODEL = NETWORK + "/model.keras"
 DESCRIPTION = NETWORK + "/network.json"
+CALIBRATION = NETWORK + "/calibration.json"
 EVALUATION = "evaluations/{network}/{dataset}"
+REFINEMENT = EVALUATION + "/refinement"
 ENSEMBLE = "ensembles/{ensemble}"
 COMPARISON = "comparisons/{comparison}"
 CONVERGENCE = "convergence"
@@ -46,6 +48,7 @@ OWN_FIGURES = "figures"
 DATASET_FIGURES = "{dataset}/" + OWN_FIGURES
 NETWORK_FIGURES = f"{NETWORK}/{OWN_FIGURES}"
 EVALUATION_FIGURES = f"{EVALUATION}/{OWN_FIGURES}"
+REFINEMENT_FIGURES = f"{REFINEMENT}/{OWN_FIGURES}"
 CONVERGENCE_FIGURES = f"{CONVERGENCE}/{OWN_FIGURES}"
 OVERVIEW = "comparison"
 """All evaluations in one figure."""
@@ -60,6 +63,7 @@ BENCHMARKS = "benchmarks"
 CATALOG_SUMMARY = CATALOG + "/summary.json"
 SUMMARIES = {
     "evaluations": EVALUATION + "/summary.json",
+    "refinements": REFINEMENT + "/summary.json",
     "ensembles": ENSEMBLE + "/summary.json",
     "comparisons": COMPARISON + "/summary.json",
 }
@@ -90,7 +94,9 @@ _OUTPUTS = {
     "simulate": STORE,
     "render": EPOCH,
     "train": NETWORK,
+    "calibrate": CALIBRATION,
     "evaluate": EVALUATION,
+    "refine": REFINEMENT,
     "ensemble": ENSEMBLE,
     "compare": COMPARISON,
     "convergence": CONVERGENCE,
@@ -208,6 +214,30 @@ def evaluation(config: Config, name: str) -> Path:
     """Return the folder of an evaluation."""
     entry = config.evaluations[name]
     return Path(EVALUATION.format(network=entry.network, dataset=entry.dataset))
+
+
+def calibration(network: str) -> Path:
+    """Return what was measured of a network."""
+    return Path(CALIBRATION.format(network=network))
+
+
+def calibrated(config: Config) -> list[str]:
+    """Return the networks of which is measured how well series can be refined.
+
+    One image says nothing of both wave and microscope.
+    """
+    return [name for name, entry in config.networks.items() if entry.images > 1]
+
+
+def refinement(config: Config, evaluation_name: str) -> Path:
+    """Return the folder of the refined series of an evaluation."""
+    entry = config.evaluations[evaluation_name]
+    return Path(REFINEMENT.format(network=entry.network, dataset=entry.dataset))
+
+
+def refined(config: Config) -> list[str]:
+    """Return the evaluations of which series are refined."""
+    return [name for name, entry in config.evaluations.items() if entry.refined_samples]
 
 
 def ensemble(name: str) -> Path:

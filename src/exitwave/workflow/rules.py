@@ -162,6 +162,10 @@ class Rules:
         """Return its description."""
         return self._compared(wildcards, layout.DESCRIPTION)
 
+    def compared_calibration(self, wildcards: Wildcards) -> str:
+        """Return what was measured of it."""
+        return self._compared(wildcards, layout.CALIBRATION)
+
     # Figures and the report.
 
     def figure_inputs(self, wildcards: Wildcards) -> list[str]:
@@ -200,8 +204,13 @@ class Rules:
             "datasets": (layout.own_figures(Path(name)) for name in config.datasets),
             "cards": (Path(layout.CARD.format(dataset=name)) for name in config.datasets),
             "networks": (layout.own_figures(layout.network(name)) for name in config.networks),
+            "calibrations": (layout.calibration(name) for name in layout.calibrated(config)),
             "evaluations": (
                 layout.own_figures(layout.evaluation(config, name)) for name in config.evaluations
+            ),
+            "refinements": (
+                layout.own_figures(layout.refinement(config, name))
+                for name in layout.refined(config)
             ),
             "comparison": [Path(layout.OVERVIEW)] if overview else [],
             "ensembles": (layout.ensemble(name) / "summary.json" for name in config.ensembles),
@@ -235,15 +244,17 @@ class Rules:
         """Return the spec of a network."""
         return self._argument(specs.train_spec(self._config, wildcards.network))
 
+    def calibrate_spec(self, _: Wildcards) -> str:
+        """Return the spec of what is measured of a network."""
+        return self._argument(specs.calibrate_spec(self._config))
+
     def evaluate_spec(self, wildcards: Wildcards) -> str:
         """Return the spec of the evaluation of a network on a data set."""
-        pair = (wildcards.network, wildcards.dataset)
-        name = next(
-            name
-            for name, entry in self._config.evaluations.items()
-            if (entry.network, entry.dataset) == pair
-        )
-        return self._argument(specs.evaluate_spec(self._config, name))
+        return self._argument(specs.evaluate_spec(self._config, self._evaluation(wildcards)))
+
+    def refine_spec(self, wildcards: Wildcards) -> str:
+        """Return the spec of the refined series of an evaluation."""
+        return self._argument(specs.refine_spec(self._config, self._evaluation(wildcards)))
 
     def ensemble_spec(self, wildcards: Wildcards) -> str:
         """Return the spec of an ensemble."""
@@ -290,6 +301,14 @@ class Rules:
 
     def _validation(self, dataset: str, images: int) -> list[str]:
         return _results(layout.epochs(self._config, dataset, images, "validation"))
+
+    def _evaluation(self, wildcards: Wildcards) -> str:
+        pair = (wildcards.network, wildcards.dataset)
+        return next(
+            name
+            for name, entry in self._config.evaluations.items()
+            if (entry.network, entry.dataset) == pair
+        )
 
     def _compared(self, wildcards: Wildcards, pattern: str) -> str:
         network = self._config.comparisons[wildcards.comparison].network

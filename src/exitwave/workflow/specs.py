@@ -54,9 +54,11 @@ ALGORITHM_VERSIONS = {
     "simulate": 2,
     "render": 2,
     "train": 1,
+    "calibrate": 1,
     "evaluate": 2,
+    "refine": 1,
     "ensemble": 2,
-    "compare": 1,
+    "compare": 2,
     "plot": 4,
     "report": 2,
     "convergence": 1,
@@ -134,12 +136,25 @@ class TrainSpec(Spec):
     network: NetworkSettings
 
 
+class CalibrateSpec(Spec):
+    """What is measured of a network on its validation samples."""
+
+    stage: ClassVar[str] = "calibrate"
+
+
 class EvaluateSpec(Spec):
     """The scores of a network."""
 
     stage: ClassVar[str] = "evaluate"
     evaluation: EvaluationSettings
     normalization: str
+
+
+class RefineSpec(Spec):
+    """Series of an evaluation that are refined."""
+
+    stage: ClassVar[str] = "refine"
+    samples: Annotated[int, Field(ge=1)]
 
 
 class EnsembleSpec(Spec):
@@ -291,6 +306,11 @@ def train_spec(config: Config, network: str) -> str:
     return TrainSpec(seed=config.seed, network=settings).text
 
 
+def calibrate_spec(config: Config) -> str:
+    """Return the spec of what is measured of a network, an input of the job with its epochs."""
+    return CalibrateSpec(seed=config.seed).text
+
+
 def evaluate_spec(config: Config, evaluation: str) -> str:
     """Return the spec of an evaluation; network and epoch are inputs of the job."""
     entry = config.evaluations[evaluation]
@@ -299,6 +319,12 @@ def evaluate_spec(config: Config, evaluation: str) -> str:
         evaluation=entry.part(EvaluationSettings),
         normalization=config.networks[entry.network].normalization,
     ).text
+
+
+def refine_spec(config: Config, evaluation: str) -> str:
+    """Return the spec of an evaluation's refinements; network and epochs are inputs of the job."""
+    entry = config.evaluations[evaluation]
+    return RefineSpec(seed=config.seed, samples=entry.refined_samples).text
 
 
 def ensemble_spec(config: Config, ensemble: str) -> str:
@@ -376,7 +402,9 @@ def all_specs(config: Config) -> dict[str, str]:
                     title = f"render {name} {images}_images {split} {epoch:02d}"
                     specs[title] = render_spec(config, name, images, split, epoch)
     specs |= {f"train {name}": train_spec(config, name) for name in config.networks}
+    specs |= {f"calibrate {name}": calibrate_spec(config) for name in layout.calibrated(config)}
     specs |= {f"evaluate {name}": evaluate_spec(config, name) for name in config.evaluations}
+    specs |= {f"refine {name}": refine_spec(config, name) for name in layout.refined(config)}
     specs |= {f"ensemble {name}": ensemble_spec(config, name) for name in config.ensembles}
     specs |= {f"compare {name}": compare_spec(config, name) for name in config.comparisons}
     specs |= {f"plot {name}": figure_spec(config, name) for name in config.figures}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exitwave.cli.command import Command
 from exitwave.cli.stages import (
+    calibrate,
     card,
     catalog,
     compare,
@@ -13,6 +14,7 @@ from exitwave.cli.stages import (
     evaluate,
     figure,
     plot,
+    refine,
     render,
     report,
     simulate,
@@ -24,7 +26,9 @@ COMMANDS: tuple[Command, ...] = (
     simulate,
     render,
     train,
+    calibrate,
     evaluate,
+    refine,
     ensemble,
     compare,
     convergence,

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         help="epochs of a data set, or the folder of a network, an evaluation (of several for a "
-        "comparison) or a study of convergence",
+        "comparison), of refined series or of a study of convergence",
     )
     parser.add_argument("--labels", nargs="+", help="names in the legend of a comparison")
     add_output(parser, "folder of the figures")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from exitwave.config.fields import Name, Positive, Section
+from exitwave.config.fields import Name, Positive, Section, added_later
 
 
 class EvaluationSettings(Section):
@@ -31,6 +31,9 @@ class Evaluation(EvaluationSettings):
     """The data set; need not be the one it was trained on."""
     label: str = ""
     """Name in figures and reports; the key itself if empty."""
+    refined_samples: int = added_later(0, ge=0)
+    """So many samples, at even distances by dose, are refined by their own images: wave and
+    aberrations (ours)."""
     paper_rmse: float | None = None
     """The paper's RMSE of its median sample, to stand beside ours."""
     paper_largest_displacement_pm: float | None = None

@@ -32,18 +32,12 @@ from exitwave.figures.style import (
     signed,
     symmetric_limit,
 )
+from exitwave.files.documents import read_document
 from exitwave.scoring.examples import WAYS, ComparisonExample, read_examples_of
-
-_NAMES = {
-    "network": "network",
-    "classical_paper": "classical, as in the paper",
-    "classical_all": "classical, all known",
-    "classical_few": "classical, the network's images",
-}
-_COLOURS = dict(zip(WAYS, (BLUE, RED, GREEN, ORANGE), strict=True))
+from exitwave.summaries.scores import ComparisonSummary
 
 # Sizes in inches.
-_PANEL, _GAP, _ROW_GAP, _LEFT, _TOP, _BOTTOM = 1.85, 0.07, 0.26, 0.3, 1.0, 0.62
+_PANEL, _GAP, _ROW_GAP, _LEFT, _TOP, _BOTTOM = 1.75, 0.07, 0.26, 0.3, 1.0, 0.62
 
 
 def draw(order: Order, output: Path) -> None:
@@ -53,12 +47,13 @@ def draw(order: Order, output: Path) -> None:
     """
     percentile = 50.0 if order.percentile is None else order.percentile
     for source in order.sources:
-        example, rows = (
-            _read_example(source.path, percentile),
-            read_table(source.path / "samples.csv"),
-        )
-        _plot_example(example, output, order.picture(source, "example"))
-        _plot_errors(rows, output, order.picture(source, "errors"))
+        example = _read_example(source.path, percentile)
+        rows = read_table(source.path / "samples.csv")
+        summary = read_document(source.path / "summary.json", ComparisonSummary)
+        few = len(summary.network_frames)
+        _plot_example(example, few, output, order.picture(source, "example"))
+        images = (few, example.image.shape[-1])
+        _plot_errors(rows, images, output, order.picture(source, "errors"))
 
 
 def _read_example(comparison: Path, percentile: float) -> ComparisonExample:
@@ -71,9 +66,9 @@ def _read_example(comparison: Path, percentile: float) -> ComparisonExample:
     )
 
 
-def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
+def _plot_example(example: ComparisonExample, few: int, output: Path, name: str) -> None:
     row = example.row
-    figure = new_figure(_LEFT + 6 * (_PANEL + _GAP) + 0.2, _TOP + 2 * _PANEL + _ROW_GAP + _BOTTOM)
+    figure = new_figure(_LEFT + 7 * (_PANEL + _GAP) + 0.2, _TOP + 2 * _PANEL + _ROW_GAP + _BOTTOM)
     limits = robust_limits(example.image[..., [0, -1]])
     for place, (letter, frame) in enumerate((("a", 0), ("b", example.image.shape[-1] - 1))):
         axes = _place(figure, 0, place)
@@ -84,12 +79,13 @@ def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
     colour_bar(figure, drawn, _bar(figure, 0, 1), "intensity (incident = 1)")
     waves = {
         "(c) Network": example.prediction - 1,
-        "(d) Truth": example.truth - 1,
-        "(e) Classical, paper": example.classical_paper - 1,
-        "(f) Truth, high pass": example.high_pass_truth,
-        "(g) Classical, all known": example.classical_all - 1,
+        "(d) Network, refined": example.network_refined - 1,
+        "(e) Truth": example.truth - 1,
+        "(f) Classical, paper": example.classical_paper - 1,
+        "(g) Truth, high pass": example.high_pass_truth,
+        "(h) Classical, all known": example.classical_all - 1,
     }
-    errors = {0: "network", 2: "classical_paper", 4: "classical_all"}
+    errors = {0: "network", 1: "network_refined", 3: "classical_paper", 5: "classical_all"}
     limit = symmetric_limit([example.truth, example.prediction])
     for column, (title, wave) in enumerate(waves.items(), 1):
         for line, (part, which) in enumerate(((wave.real, "real"), (wave.imag, "imag"))):
@@ -100,7 +96,7 @@ def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
             axes.set_title("\n".join(filter(None, (title if line == 0 else "", error))), pad=3)
             if column == 1:
                 axes.set_ylabel(("Re Ψ − 1", "Im Ψ")[line], labelpad=3)
-    colour_bar(figure, drawn, _bar(figure, 2, 5), "Re Ψ − 1 and Im Ψ (incident wave = 1)")
+    colour_bar(figure, drawn, _bar(figure, 2, 6), "Re Ψ − 1 and Im Ψ (incident wave = 1)")
     width, height = figure.get_size_inches()
     figure.text(
         0.1 / width,
@@ -113,6 +109,7 @@ def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
     )
     details = (
         f"RMSE of the network {row['network_rmse']:.4f}",
+        f"refined {row['network_refined_rmse']:.4f}",
         f"of the classical wave {row['classical_paper_rmse']:.4f}, "
         f"after the high pass {row['classical_paper_high_pass_rmse']:.4f}",
         f"with all aberrations known {row['classical_all_rmse']:.4f}",
@@ -121,7 +118,7 @@ def _plot_example(example: ComparisonExample, output: Path, name: str) -> None:
     figure.text(
         0.1 / width, 1 - 0.36 / height, "   ·   ".join(details), fontsize=8.5, color=GREY, va="top"
     )
-    save_figure(figure, output, name, _example_caption(example))
+    save_figure(figure, output, name, _example_caption(example, few))
 
 
 def _place(figure: Any, column: int, line: int) -> Any:
@@ -139,23 +136,25 @@ def _bar(figure: Any, first: int, last: int) -> tuple[float, float, float, float
     return ((left + 0.15) / width, 0.4 / height, (right - left - 0.6) / width, 0.09 / height)
 
 
-def _example_caption(example: ComparisonExample) -> Caption:
+def _example_caption(example: ComparisonExample, few: int) -> Caption:
     row, frames = example.row, example.image.shape[-1]
     formula = plain_formula(example.formula)
     text = (
         f"Specimen {row['sample_index']} of {formula}; {example.percentile:g} % of the samples are "
         f"worse for the network. (a, b) The first and the last of {frames} images. (c) The "
-        "network's wave from the first, the last and images between at even distances. (d) The "
-        f"truth. (e) Classical reconstruction from all {frames} images, given defocus, Cs and "
-        "focal spread but neither coma nor astigmatism. (f) The truth without its longest "
-        "wavelengths, which (e) cannot contain. (g) Classical reconstruction given all parameters. "
-        "Upper row: real part; lower row: imaginary part. The RMSE of the complex wave is "
-        f"{row['network_rmse']:.4f} for (c) against (d), {row['classical_paper_rmse']:.4f} for (e) "
-        f"against (d), {row['classical_paper_high_pass_rmse']:.4f} for (e), filtered alike, "
-        f"against (f) (the network, so filtered: {row['network_high_pass_rmse']:.4f}), "
-        f"{row['classical_all_rmse']:.4f} for (g) against (d), and "
-        f"{row['classical_few_rmse']:.4f} if the classical reconstruction is given all "
-        "parameters but only the network's images."
+        f"network's wave from {few} of them, at even distances from the first to the last. (d) "
+        "That wave refined by the same images, with all aberrations unknown. (e) The truth. (f) "
+        f"Classical reconstruction from all {frames} images, given defocus, Cs and focal spread "
+        "but neither coma nor astigmatism. (g) The truth without its longest wavelengths, which "
+        "(f) cannot contain. (h) Classical reconstruction given all parameters. Upper row: real "
+        "part; lower row: imaginary part. The RMSE of the complex wave against (e) is "
+        f"{row['network_rmse']:.4f} for (c), {row['network_refined_rmse']:.4f} for (d), "
+        f"{row['classical_paper_rmse']:.4f} for (f) and {row['classical_all_rmse']:.4f} for (h); "
+        f"that of (f), filtered as (g), against (g) is {row['classical_paper_high_pass_rmse']:.4f} "
+        f"(the network, so filtered: {row['network_high_pass_rmse']:.4f}; refined: "
+        f"{row['network_refined_high_pass_rmse']:.4f}). It is {row['network_floor_rmse']:.4f} if "
+        f"the refinement is given all parameters, and {row['classical_few_rmse']:.4f} if the "
+        "classical reconstruction is, but gets only the network's images."
     )
     return Caption(
         f"Network and classical reconstruction, {formula}",
@@ -164,32 +163,45 @@ def _example_caption(example: ComparisonExample) -> Caption:
     )
 
 
-def _plot_errors(rows: pd.DataFrame, output: Path, picture: str) -> None:
-    figure = new_figure(9.4, 3.2)
-    both = [figure.add_axes((left, 0.15, 0.325, 0.73)) for left in (0.225, 0.61)]
+def _plot_errors(rows: pd.DataFrame, images: tuple[int, int], output: Path, picture: str) -> None:
+    few, every = images
+    names = {
+        column: f"{way.label}, {every if way.all_images else few} images"
+        for column, way in WAYS.items()
+    }
+    figure = new_figure(9.8, 5.0)
+    both = [figure.add_axes((left, 0.1, 0.325, 0.83)) for left in (0.265, 0.64)]
     titles = ("a   All wavelengths", "b   Without the longest wavelengths")
     for axes, infix, title in zip(both, ("", "high_pass_"), titles, strict=True):
         for place, name in enumerate(WAYS):
             values = rows[f"{name}_{infix}rmse"]
             spread = place + 0.12 * np.linspace(-1, 1, len(values))
-            axes.plot(values, spread, "o", ms=4, color=_COLOURS[name], alpha=0.7)
+            axes.plot(values, spread, "o", ms=4, color=_colour(name), alpha=0.7)
             axes.plot([values.median()] * 2, [place - 0.3, place + 0.3], color=BLACK, lw=1.5)
-        axes.set(xscale="log", xlabel="RMSE of the complex wave", ylim=(3.5, -0.5))
-        axes.set_yticks(range(len(WAYS)), list(_NAMES.values()) if not infix else [])
+        axes.set(xscale="log", xlabel="RMSE of the complex wave", ylim=(len(WAYS) - 0.5, -0.5))
+        axes.set_yticks(range(len(WAYS)), list(names.values()) if not infix else [])
         readable_log(axes, axes.xaxis)
         axes.set_title(title, loc="left")
-    medians = ", ".join(
-        f"{_NAMES[name]} {rows[f'{name}_rmse'].median():.4f} "
+    medians = "; ".join(
+        f"{label} {rows[f'{name}_rmse'].median():.4f} "
         f"({rows[f'{name}_high_pass_rmse'].median():.4f})"
-        for name in WAYS
+        for name, label in names.items()
     )
     caption = Caption(
         "Errors of network and classical reconstruction",
         f"Errors of {len(rows)} samples, chosen along the network's ranking, in its order from "
         "top to bottom of each row of points; bars mark the medians. (a) All wavelengths. (b) "
-        "Truth and waves without their longest wavelengths. “As in the paper” is given "
-        "defocus, Cs and focal spread; “all known” all parameters; “the network's images” "
-        f"likewise, but no more images than the network. Medians (filtered): {medians}.",
-        "Errors of the network and of three classical reconstructions.",
+        f"Truth and waves without their longest wavelengths. The network gets {few} images; its "
+        f"wave of these is refined by them or by all {every}, all aberrations unknown or “all "
+        "known”. The classical reconstruction is given defocus, Cs and focal spread (“as in the "
+        "paper”), all parameters (“all known”), or those that the refinement of the network's "
+        f"images found (“microscope fitted”). Medians (filtered): {medians}.",
+        "Errors of the network, of its refined waves and of classical reconstructions.",
     )
     save_figure(figure, output, picture, caption)
+
+
+def _colour(name: str) -> str:
+    if name.startswith("network"):
+        return BLUE if name == "network" else GREEN
+    return RED if name == "classical_paper" else ORANGE

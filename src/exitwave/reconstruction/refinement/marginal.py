@@ -16,12 +16,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 
 from exitwave.reconstruction.refinement.model import Complexes, Floats, Model, Singles
-from exitwave.reconstruction.refinement.optics import EVEN, Beliefs
+from exitwave.reconstruction.refinement.optics import EVEN, Beliefs, camera_shapes
 
 # Levenberg's and Marquardt's damping of a step: the first, and what it changes by.
 _DAMPING, _LESS, _MORE, _MOST = 1e-3, 0.2, 8.0, 1e6
@@ -73,6 +74,20 @@ class _Weights:
     trace_square: Floats
 
 
+class _Differences(NamedTuple):
+    """Computed less measured images, and what they were computed from.
+
+    ``components`` (image, frequency), ``transfer`` functions, ``waves`` in the planes of the
+    images, ``bare`` intensities without a factor, and by what the camera multiplies components.
+    """
+
+    components: Complexes
+    transfer: Complexes
+    waves: Complexes
+    bare: Singles
+    seen: Singles | np.float32
+
+
 class Marginal:
     """The likelihood of a model's parameters, and what is believed of them."""
 
@@ -88,6 +103,8 @@ class Marginal:
         shared = range(unknowns.envelope.start, unknowns.envelope.stop)
         # What acts on the covariance: ln of the gain grows by so much with each.
         self.gains = np.array([*shared, unknowns.scale])
+        self.shapes = camera_shapes(model.kept_frequency).astype(np.float32)
+        self.data = self._kept(model.data)
         self.growth = np.concatenate(
             [model.kept_dampings, np.ones((1, len(model.kept)), dtype=np.float32)]
         )
@@ -129,21 +146,22 @@ class Marginal:
             inverse.astype(np.complex64), np.log(determinant).astype(np.float64), trace, square
         )
 
-    def _differences(self, vector: Floats) -> tuple[Complexes, Complexes, Complexes, Singles]:
-        """Return components of the difference, transfer functions, waves and bare intensities."""
+    def _differences(self, vector: Floats) -> _Differences:
         model = self.model
         transfer = model.transfer(vector)
         waves = model.waves(model.wave * model.sharpen, transfer)
         bare = waves.real**2 + waves.imag**2
-        difference = model.intensities(vector) * bare - model.measured
-        return self._kept(model.components(difference)), transfer, waves, bare
+        camera = vector[model.unknowns.camera].astype(np.float32)
+        seen = np.exp(camera @ self.shapes) if np.any(camera) else np.float32(1)
+        computed = self._kept(model.components(model.intensities(vector) * bare)) * seen
+        return _Differences(computed - self.data, transfer, waves, bare, seen)
 
     def _kept(self, components: Complexes) -> Complexes:
         return components.reshape(*components.shape[:-2], -1)[..., self.model.kept]
 
     def objective(self, vector: Floats) -> float:
         """Return -2 ln of the likelihood and of the beliefs, but for a constant."""
-        difference = self._differences(vector)[0]
+        difference = self._differences(vector).components
         weights = self._weights(vector)
         weighted = np.einsum("abk,bk->ak", weights.inverse, difference)
         squares = np.sum((np.conj(difference) * weighted).real, axis=0)
@@ -157,7 +175,8 @@ class Marginal:
     def expand(self, vector: Floats) -> tuple[float, float, Floats, Floats]:
         """Return the objective, the sum of squares, and half of the slope and of the curvature."""
         model, unknowns = self.model, self.model.unknowns
-        difference, transfer, waves, bare = self._differences(vector)
+        found = self._differences(vector)
+        difference, transfer, waves = found.components, found.transfer, found.waves
         factors = vector[unknowns.intensity]
         columns = np.zeros((unknowns.size, *difference.shape), dtype=np.complex64)
         scattered = model.wave * model.sharpen
@@ -172,10 +191,11 @@ class Marginal:
                     change = (2 * factors[image]) * (
                         waves[image].real * moved.real + waves[image].imag * moved.imag
                     )
-                    columns[place, image] = self._kept(model.components(change))
-            columns[unknowns.intensity.start + image, image] = self._kept(
-                model.components(bare[image])
-            )
+                    columns[place, image] = self._kept(model.components(change)) * found.seen
+            seen = self._kept(model.components(found.bare[image])) * found.seen
+            columns[unknowns.intensity.start + image, image] = seen
+            if self.free[unknowns.camera.start]:
+                columns[unknowns.camera, image] = self.shapes * (factors[image] * seen)
         weights = self._weights(vector)
         counts = model.counts
         weighted = np.einsum("abk,bk->ak", weights.inverse, difference)
@@ -219,7 +239,12 @@ class Marginal:
             while found is None and damping < _MOST:
                 bent = curvature[block] + damping * np.diag(np.diag(curvature)[self.free])
                 step = np.zeros_like(vector)
-                step[self.free] = -scipy.linalg.solve(bent, slope[self.free], assume_a="pos")
+                # Without their units, which are as different as Cs is from an intensity.
+                root = np.sqrt(np.diag(bent))
+                found_step = scipy.linalg.solve(
+                    bent / np.outer(root, root), slope[self.free] / root, assume_a="pos"
+                )
+                step[self.free] = -found_step / root
                 new = self._limited(vector + step)
                 reached = self.objective(new)
                 if reached < objective:

@@ -29,10 +29,15 @@ Complexes = NDArray[np.complex64]
 
 # The camera's response is undone where it is above this; beyond, an image tells nothing.
 _LEAST_MTF = 0.1
+# Where it is below this, it is undone to this, and the rest once the borders do not count any more:
+# what begins at a border would else ring through the whole image.
+_WEAK_MTF = 0.3
 # Highest frequency as a share of Nyquist's.
 _HIGHEST = 0.95
-# Vacuum around the images, into which the lenses spread their fringes [Å].
+# Vacuum around the images, unless another width is asked for [Å].
 _MARGIN = 13.0
+# Beyond the images' borders the wave fades into that within so much [Å].
+_FADE = 2.0
 # At their borders images count less: what lies outside sends fringes in [Å]; more so where the
 # specimen goes on there, which it does where the border holds this share of the contrast.
 _BORDER, _FILLED_BORDER, _FILLED = 1.6, 6.0, 0.3
@@ -45,7 +50,7 @@ class Grid:
     Attributes
     ----------
     pixel : float
-        Side of its pixels, or those of the images where they are coarser [Å].
+        Side of its pixels [Å], about.
     highest : float
         Highest frequency of the wave and of images [1/Å].
     """
@@ -71,6 +76,8 @@ class Model:
         Standard deviation of either part of its error.
     measured : (image, y, x) array of float32
         Images with the camera's response undone, relative to vacuum.
+    data : (image, ky, kx) array of complex64
+        Their components, see `components`.
     degrees : float
         Degrees of freedom: as many numbers as the images tell.
     """
@@ -85,6 +92,7 @@ class Model:
         smear: float,
         grid: Grid = FINE,
         place: tuple[slice, slice] = (slice(None), slice(None)),
+        margin: float = _MARGIN,
     ) -> None:
         """Prepare a series.
 
@@ -106,21 +114,23 @@ class Model:
             How coarse to be.
         place : (slice, slice)
             Part of the images, along y and x, that is taken.
+        margin : float
+            Vacuum around the images, into which the lenses spread their fringes [Å].
         """
         self.unknowns = Unknowns(images.shape[2])
         self.microscope = microscope
         energy = microscope.energy_kev
-        wanted = max(grid.pixel, sampling)
-        self.measured = np.stack(
-            [
-                resample(
-                    _without_camera(images[..., each], sampling, microscope)[place],
-                    sampling,
-                    wanted,
-                )
+        # Never coarser than asked for: the square of the wave has twice its frequencies.
+        wanted = grid.pixel
+
+        def without_camera(least: float, weakest: float) -> Singles:
+            parts = (
+                _without_camera(images[..., each], sampling, microscope, least, weakest)[place]
                 for each in range(images.shape[2])
-            ]
-        )
+            )
+            return np.stack([resample(part, sampling, wanted) for part in parts])
+
+        self.measured = without_camera(_LEAST_MTF, _LEAST_MTF)
         given = wave[place]
         scattered = np.empty(self.measured.shape[1:], dtype=np.complex64)
         scattered.real = resample(np.asarray(given.real, np.float32) - 1, sampling, wanted)
@@ -128,22 +138,33 @@ class Model:
         # What one pixel is after resampling a whole number of them.
         self.pixel = sampling * math.sqrt(given.size / scattered.size)
         height, width = self.measured.shape[1:]
-        margin = round(_MARGIN / self.pixel)
+        around = round(margin / self.pixel)
         self.box = (
-            int(scipy.fft.next_fast_len(height + 2 * margin)),
-            int(scipy.fft.next_fast_len(width + 2 * margin)),
+            int(scipy.fft.next_fast_len(height + 2 * around)),
+            int(scipy.fft.next_fast_len(width + 2 * around)),
         )
         first = [(whole - side) // 2 for whole, side in zip(self.box, (height, width), strict=True)]
         self.window = (slice(first[0], first[0] + height), slice(first[1], first[1] + width))
         self.highest = min(grid.highest, _HIGHEST / 2 / self.pixel)
         border = _border(scattered, self.pixel)
         self._set_frequencies(energy, smear)
-        field = np.zeros(self.box, dtype=np.complex64)
-        field[self.window] = scattered
-        spectrum = scipy.fft.fft2(field)
+        spectrum = scipy.fft.fft2(self._with_vacuum(scattered))
         self.wave = spectrum.ravel()[self.disc]
         self._set_error_power(spectrum, error_power, scattered.size)
         self._set_statistics(border, sampling)
+        self._set_data(without_camera(_WEAK_MTF, 0.0), sampling)
+
+    def _with_vacuum(self, scattered: Complexes) -> Complexes:
+        """Put a wave less vacuum into the padded box; beyond its border it fades away.
+
+        A jump there would be sharpened with the rest.
+        """
+        fade = round(_FADE / self.pixel)
+        ramps = [_ramp(side + 2 * fade, fade) for side in scattered.shape]
+        field = np.zeros(self.box, dtype=np.complex64)
+        place = tuple(slice(part.start - fade, part.stop + fade) for part in self.window)
+        field[place] = np.pad(scattered, fade, mode="reflect") * np.outer(*ramps)
+        return field
 
     def _set_frequencies(self, energy: float, smear: float) -> None:
         ky, kx = (scipy.fft.fftfreq(side, self.pixel) for side in self.box)
@@ -178,7 +199,8 @@ class Model:
         ky = scipy.fft.fftfreq(height, self.pixel)[:, np.newaxis]
         frequency = np.hypot(kx, ky)
         response = camera_response(self.microscope, frequency, sampling)
-        told = (response > _LEAST_MTF) & (frequency <= self.highest)
+        highest = min(self.highest, _HIGHEST / 2 / sampling)
+        told = (response > _LEAST_MTF) & (frequency <= highest)
         # A frequency of a real image stands for its opposite, too, but for those on the borders.
         twice = np.full(told.shape, 2.0)
         twice[:, 0] = 1.0
@@ -198,6 +220,7 @@ class Model:
         kept_y = (ky + 0 * kx).ravel()[self.kept]
         self.kept_phases = phases(kept_x, kept_y, self.microscope.energy_kev).astype(np.float32)
         square = kept_x**2 + kept_y**2
+        self.kept_frequency = np.sqrt(square)
         self.kept_dampings = dampings(square, self.microscope.energy_kev).astype(np.float32)
         place = [
             np.rint(each * side * self.pixel).astype(np.intp) % side
@@ -206,12 +229,23 @@ class Model:
         # From the transform of the box to an image's components.
         gain = noise / math.sqrt(self._field)
         sharpen = np.interp(
-            np.sqrt(square), *_by_frequency(np.hypot(self.kx, self.ky), self.sharpen)
+            self.kept_frequency, *_by_frequency(np.hypot(self.kx, self.ky), self.sharpen)
         )
         self.kept_real, self.kept_imag = (
             (each[place[0], place[1]] * gain * sharpen).astype(np.float32)
             for each in self._deviations
         )
+
+    def _set_data(self, images: Singles, sampling: float) -> None:
+        """Undo the rest of the camera's response where the borders do not count any more."""
+        height, width = images.shape[1:]
+        kx = scipy.fft.rfftfreq(width, self.pixel)[np.newaxis, :]
+        ky = scipy.fft.fftfreq(height, self.pixel)[:, np.newaxis]
+        response = camera_response(self.microscope, np.hypot(kx, ky), sampling)
+        rest = np.clip(response / _WEAK_MTF, _LEAST_MTF / _WEAK_MTF, 1)
+        # Vacuum is the same everywhere, and is not to be sharpened at the borders.
+        flat = np.ones_like(images[:1])
+        self.data = self.components(images - flat) / rest + self.components(flat)
 
     def error(self, white: Complexes) -> Complexes:
         """Return the transform of what white noise adds to the network's wave."""
@@ -268,11 +302,10 @@ class Model:
         scattered = (self.wave + self.error(white)) * self.sharpen
         waves = self.waves(scattered, transfer)
         factors = self.intensities(vector)
-        difference = factors * (waves.real**2 + waves.imag**2) - self.measured
-        found = self.components(difference)
+        found = self.components(factors * (waves.real**2 + waves.imag**2)) - self.data
         chi_square = float(np.sum(self.twice * (found.real**2 + found.imag**2), dtype=np.float64))
         # The derivative of the sum of squares over whole planes is the inverse transform.
-        height, width = difference.shape[1:]
+        height, width = self.measured.shape[1:]
         back = scipy.fft.irfft2(found * self.told, s=(height, width)) * (
             self.weight * (height * width)
         )
@@ -297,18 +330,20 @@ class Model:
 
 
 def _without_camera(
-    image: NDArray[np.floating], sampling: float, microscope: MicroscopeDraw
+    image: NDArray[np.floating],
+    sampling: float,
+    microscope: MicroscopeDraw,
+    least: float,
+    weakest: float,
 ) -> Singles:
-    """Undo the camera's response where it is not too weak, and leave the rest out."""
+    """Undo the camera's response as far as to `least`, and leave out what is below `weakest`."""
     height, width = image.shape
     padded = np.pad(np.asarray(image, dtype=np.float32), GUARD_PX, mode="reflect")
-    ky, kx = (
-        scipy.fft.fftfreq(padded.shape[0], sampling),
-        scipy.fft.rfftfreq(padded.shape[1], sampling),
-    )
+    ky = scipy.fft.fftfreq(padded.shape[0], sampling)
+    kx = scipy.fft.rfftfreq(padded.shape[1], sampling)
     response = camera_response(microscope, np.hypot(ky[:, np.newaxis], kx[np.newaxis, :]), sampling)
     spectrum = scipy.fft.rfft2(padded)
-    spectrum *= np.where(response > _LEAST_MTF, 1 / np.maximum(response, _LEAST_MTF), 0)
+    spectrum *= np.where(response >= weakest, 1 / np.maximum(response, least), 0)
     restored = scipy.fft.irfft2(spectrum, s=padded.shape)
     return np.asarray(
         restored[GUARD_PX : GUARD_PX + height, GUARD_PX : GUARD_PX + width], dtype=np.float32

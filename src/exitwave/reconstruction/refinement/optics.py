@@ -28,6 +28,7 @@ COMMON = ("c12_a", "c12_b", "cs", "c21_a", "c21_b", "c23_a", "c23_b")
 """Aberrations that all images have: components a along and b across, Cs."""
 # Whether a phase is the same at the opposite frequency: defocus, then `COMMON`, shifts x and y.
 EVEN = np.array([1, 1, 1, 1, -1, -1, -1, -1, -1, -1], dtype=np.float64)
+_CAMERA_SHAPES = 3
 # Least focal spread and blur that are fitted [Å]: at 0 their squares could not change any more.
 _LEAST = (1.0, 0.1)
 
@@ -45,6 +46,8 @@ class Unknowns:
         Squares of the focal spread and of the blur [Å²].
     scale : int
         ln of how far the network's wave is off, relative to what its training says.
+    camera : slice
+        ln of the camera's response over the assumed one, in the units of `camera_shapes`.
     """
 
     def __init__(self, images: int) -> None:
@@ -54,7 +57,8 @@ class Unknowns:
         for name, first, end in zip(names, starts, starts[1:], strict=False):
             setattr(self, name, slice(int(first), int(end)))
         self.scale = int(starts[-1])
-        self.size = self.scale + 1
+        self.camera = slice(self.scale + 1, self.scale + 1 + _CAMERA_SHAPES)
+        self.size = self.camera.stop
 
     defocus: slice
     common: slice
@@ -62,6 +66,7 @@ class Unknowns:
     shift_y: slice
     envelope: slice
     intensity: slice
+    camera: slice
 
     def coefficients(self, vector: Floats) -> Floats:
         """Return (image, phase): by how much the phases of `phases` act on each image."""
@@ -167,6 +172,15 @@ def dampings(square: Floats, energy_kev: float) -> Floats:
     return np.stack([-((factor * square) ** 2), -square / 2])
 
 
+def camera_shapes(frequency: Floats) -> Floats:
+    """Return (3, frequency): how ln of a camera's response may differ from the assumed one.
+
+    By 1 at 1 Å⁻¹, and as the square root of the frequency [1/Å], itself and its square: by some of
+    each two curves of the formula of `exitwave.imaging.detector.mtf` differ.
+    """
+    return np.stack([np.sqrt(frequency), frequency, frequency**2])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Beliefs:
     """How far the parameters may be from those of an assumed microscope: standard deviations.
@@ -191,6 +205,8 @@ class Beliefs:
         Of an image's intensity, relative.
     scale : float
         Of ln of how far the network's wave is off, relative to its training.
+    camera : float
+        Of ln of the camera's response over the assumed one at 1 Å⁻¹.
     """
 
     defocus: float = 0.0
@@ -205,6 +221,7 @@ class Beliefs:
     shift: float = 0.0
     intensity: float = 0.0
     scale: float = 1.0
+    camera: float = 0.0
 
     def free(self, unknowns: Unknowns) -> NDArray[np.bool_]:
         """Return which parameters of the vector are fitted."""
@@ -226,12 +243,14 @@ class Beliefs:
         common += [self.coma] * 2 + [self.trefoil] * 2
         found[unknowns.common, unknowns.common] = np.diag(np.square(common))
         for part in (unknowns.shift_x, unknowns.shift_y):
-            found[part, part] = self.place**2 * alike + self.shift**2 * apart
+            # Fixed against each other they would leave nothing to invert.
+            found[part, part] = self.place**2 * (alike + 1e-6 * apart) + self.shift**2 * apart
         found[unknowns.envelope, unknowns.envelope] = np.diag(
             [self.focal_spread_square**2, self.blur_square**2]
         )
         found[unknowns.intensity, unknowns.intensity] = self.intensity**2 * apart
         found[unknowns.scale, unknowns.scale] = self.scale**2
+        found[unknowns.camera, unknowns.camera] = self.camera**2 * np.eye(_CAMERA_SHAPES)
         return found
 
 

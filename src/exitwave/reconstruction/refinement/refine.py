@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exitwave.imaging.detector import camera_response
 from exitwave.imaging.microscope import MicroscopeDraw
 from exitwave.networks.error_power import ErrorPower
 from exitwave.reconstruction.preparation import resample_to
@@ -28,7 +29,12 @@ from exitwave.reconstruction.refinement.model import (
     Model,
     Singles,
 )
-from exitwave.reconstruction.refinement.optics import COMMON, Beliefs, Unknowns
+from exitwave.reconstruction.refinement.optics import (
+    COMMON,
+    Beliefs,
+    Unknowns,
+    camera_shapes,
+)
 from exitwave.reconstruction.refinement.wave import fit_wave
 from exitwave.reconstruction.registration import place_with_most, shifted
 
@@ -36,6 +42,8 @@ from exitwave.reconstruction.registration import place_with_most, shifted
 _FIELD, _START_FIELD = 60.0, 40.0
 # Steps of the fits from each start and of the last one, and by how little the objective may fall.
 _START_STEPS, _MOST_START_STEPS, _STEPS = 6, 40, 15
+# Points of the curve of a camera that was fitted.
+_CURVE_POINTS = 60
 # So many starts are followed, and more where the misfit is by so many deviations above 1.
 _STARTS, _MOST_STARTS, _EXPLAINED = 3, 8, 5.0
 _START_ENOUGH, _ENOUGH = 1.0, 0.3
@@ -133,8 +141,22 @@ def refine(
         start = _best_start(Marginal(model(COARSE, _START_FIELD), beliefs, start), beliefs)
     part = model(FINE, _FIELD)
     fitted = Marginal(part, beliefs, unknowns.vector(assumed)).fit(start, _STEPS, _ENOUGH)
-    whole = part if max(wave.shape) * sampling <= _FIELD else model(FINE)
+    if beliefs.camera:
+        assumed = _with_camera(assumed, fitted.vector[unknowns.camera], sampling)
+    whole = part
+    if beliefs.camera or max(wave.shape) * sampling > _FIELD:
+        whole = model(FINE)
     return _with_wave(whole, fitted, unknowns, wave, sampling, assumed)
+
+
+def _with_camera(assumed: MicroscopeDraw, fitted: Floats, sampling: float) -> MicroscopeDraw:
+    """Return the microscope with a camera whose response differs by what was fitted."""
+    share = np.linspace(0, math.sqrt(2), _CURVE_POINTS)
+    frequency = share / (2 * sampling)
+    change = np.exp(fitted @ camera_shapes(np.minimum(frequency, FINE.highest)))
+    response = camera_response(assumed, frequency, sampling) * change
+    curve = zip(share, np.clip(response, 0, None), strict=True)
+    return replace(assumed, mtf_curve=tuple((float(at), float(value)) for at, value in curve))
 
 
 def _best_start(coarse: Marginal, beliefs: Beliefs) -> Floats:

@@ -39,8 +39,28 @@ class FittedWave:
     at_rest: bool
 
 
-def fit_wave(model: Model, vector: Floats) -> FittedWave:
-    """Fit the wave of a model at given parameters."""
+def fit_wave(
+    model: Model,
+    vector: Floats,
+    start: Complexes | None = None,
+    iterations: int = _ITERATIONS,
+    enough: float = _ENOUGH,
+) -> FittedWave:
+    """Fit the wave of a model at given parameters.
+
+    Parameters
+    ----------
+    model : Model
+        The series.
+    vector : array
+        Its parameters.
+    start : (frequency,) array of complex64, optional
+        White part from which to start; without it 0, the network's wave.
+    iterations : int
+        At most so many.
+    enough : float
+        The fit ends when an iteration lowers the objective by less than this, relatively.
+    """
     transfer = model.transfer(vector)
     preconditioner = _Preconditioner(model, transfer)
     count = len(model.wave)
@@ -48,7 +68,8 @@ def fit_wave(model: Model, vector: Floats) -> FittedWave:
     def white(values: Floats) -> Complexes:
         found = np.empty(count, dtype=np.complex64)
         found.real, found.imag = values[:count], values[count:]
-        return preconditioner(found)
+        part = preconditioner(found)
+        return part if start is None else np.asarray(part + start)
 
     def objective(values: Floats) -> tuple[float, Floats]:
         part = white(values)
@@ -62,7 +83,7 @@ def fit_wave(model: Model, vector: Floats) -> FittedWave:
         np.zeros(2 * count),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": _ITERATIONS, "maxcor": _MEMORY, "ftol": _ENOUGH, "gtol": 0.0},
+        options={"maxiter": iterations, "maxcor": _MEMORY, "ftol": enough, "gtol": 0.0},
     )
     return FittedWave(white(found.x), 2 * float(found.fun) / model.degrees, found.status == 0)
 
