@@ -29,7 +29,9 @@ RULES = {
     "simulate": "simulate_exit_waves",
     "render": "render_epoch",
     "train": "train_network",
+    "calibrate": "calibrate_network",
     "evaluate": "evaluate_network",
+    "refine": "refine_samples",
 }
 # Jobs side by side in place of processes in each: here the start of a process costs the most.
 THREADS = ("--set-threads", "simulate_exit_waves=1", "render_epoch=1")

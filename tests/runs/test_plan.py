@@ -71,5 +71,12 @@ def test_the_whole_paper_has_a_plan(tmp_path):
     config = load_config(Path(__file__).parents[2] / "config/paper.yaml", tmp_path / "table.yaml")
     steps = plan(config, tmp_path / "results")
     assert sum(step.computed for step in steps) > 4000
-    assert {step.stage for step in steps} == {"catalog", "simulate", "render", "train", "evaluate"}
+    assert {step.stage for step in steps} == {
+        "catalog",
+        "simulate",
+        "render",
+        "train",
+        "calibrate",
+        "evaluate",
+    }
     assert sum(step.gigabytes for step in steps) > 50

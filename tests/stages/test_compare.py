@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 from small_dataset import RAW
 from tiny_training import SETTINGS
 
@@ -40,11 +41,11 @@ def configuration(**comparison):
     small = raw["datasets"]["small"]
     small["multislice"]["sampling_angstrom"] = 0.1
     small["split"] = {"by": "samples", "training_samples": 1, "validation_samples": 1}
-    # Many electrons and a good camera, so that only what is not given can be wrong; coarse pixels
-    # and narrow limits of what has to be searched, so that a fit takes a second.
+    # A good camera, so that only what is not given can be wrong; coarse pixels and narrow limits of
+    # what has to be searched, so that a fit takes a second.
     small["microscope"] = {
         "sampling_angstrom": [0.38, 0.42],
-        "dose_log10_per_square_angstrom": [5.0, 5.0],
+        "dose_log10_per_square_angstrom": [4.0, 4.0],
         "defocus_angstrom": [-60.0, 60.0],
         "spherical_aberration_micrometre": [-2.0, 2.0],
         "astigmatism_angstrom": [20.0, 25.0],
@@ -90,11 +91,11 @@ class Recorder:
         return np.ones(images.shape[:3], dtype=np.complex64)
 
 
-class Faint:
-    """A predictor that finds a share of the scattered wave, and that alone."""
+class Rough:
+    """A predictor that finds the scattered wave here too strong and there too weak."""
 
-    share = 0.7
-    power = ErrorPower.uniform((1 - share) ** 2)
+    error = 0.3
+    power = ErrorPower.uniform(error**2)
 
     def __init__(self, epoch):
         with StoreReader(epoch, EPOCH) as reader:
@@ -103,13 +104,14 @@ class Faint:
 
     def __call__(self, images, sampling):
         truth = np.stack([self.waves[series[..., 0].tobytes()] for series in images])
-        return 1 + self.share * (truth - 1)
+        rough = gaussian_filter(np.random.default_rng(3).normal(size=truth.shape[1:]), 1.0)
+        return 1 + (1 + self.error * rough / rough.std()) * (truth - 1)
 
 
 def compared(epoch, folder, predict=None, workers=1, **comparison):
     spec = specs.compare_spec(configuration(**comparison), "classical")
-    predict = predict or Faint(epoch)
-    compare_predictions(spec, predict, 3, Faint.power, [epoch], folder, workers=workers)
+    predict = predict or Rough(epoch)
+    compare_predictions(spec, predict, 3, Rough.power, [epoch], folder, workers=workers)
     return pd.read_csv(folder / "samples.csv")
 
 
@@ -123,7 +125,7 @@ def test_what_is_known_of_the_microscope_pays(done):
     _, rows = done
     everything = rows["classical_all_high_pass_relative_error"]
     assert (everything < 0.7 * rows["classical_paper_high_pass_relative_error"]).all()
-    assert everything.median() < 0.2
+    assert everything.median() < 0.3
     assert (everything <= rows["classical_few_high_pass_relative_error"] * 1.05).all()
 
 
@@ -142,7 +144,8 @@ def test_a_blind_network_has_the_error_of_vacuum_and_nothing_to_refine(epoch, tm
 def test_refinement_pays_and_more_images_and_more_knowledge_do(done):
     _, rows = done
     errors = {name: rows[f"{name}_relative_error"] for name in WAYS}
-    assert (errors["network_refined"] < 0.7 * errors["network"]).all()
+    assert (errors["network_refined"] < 1.15 * errors["network"]).all()
+    assert errors["network_refined"].median() < 0.9 * errors["network"].median()
     for fewer, more in (
         ("network_refined", "network_refined_all"),
         ("network_floor", "network_floor_all"),

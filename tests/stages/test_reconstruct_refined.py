@@ -91,6 +91,8 @@ def test_a_network_that_sees_nothing_is_not_believed(frames, network, tmp_path, 
         (("--refine",), "give --dose-per-square-angstrom"),
         (("--cs-micrometre", "1"), "--cs-micrometre is for a refinement; give --refine, too"),
         (("--defocus-is-exact",), "--defocus-is-exact is for a refinement"),
+        (("--convergence-mrad", "0.1"), "--convergence-mrad is for --method classical"),
+        (("--method", "classical"), "--network is not for --method classical"),
         (("--refine", "--blur-angstrom", "-1"), "--blur-angstrom is -1; give Å, from 0 to 20"),
         (("--refine", "--mtf-file", "nothing.csv"), "nothing.csv"),
     ],
@@ -129,6 +131,20 @@ def test_a_damaged_calibration(frames, network, tmp_path, capsys):
         assert main(words(frames, folder, tmp_path / "wave.nc", *dose(), "--refine")) != 0
         assert "calibration.json is damaged or of another version" in capsys.readouterr().err
     assert main(words(frames, network, tmp_path / "wave.nc", *dose())) == 0
+
+
+def test_neither_a_network_nor_a_method(frames, network, tmp_path, capsys):
+    given = words(frames, network, tmp_path / "wave.nc", *dose())
+    place = given.index("--network")
+    del given[place : place + 2]
+    assert main(given) != 0
+    assert "give the folder of one that was trained as --network" in capsys.readouterr().err
+    # All that is known of the microscope is taken as it is.
+    assert main([*given, "--method", "classical", "--cs-micrometre", "0", "--fit"]) == 0
+    assert "wave.nc: wave of 100 x 100 px" in capsys.readouterr().out
+    with xr.open_dataset(tmp_path / "wave.nc") as stored:
+        assert stored["exit_wave"].long_name == "exit wave relative to the incident wave"
+        assert json.loads(stored.settings)["fit"] == []
 
 
 def test_a_refinement_begins_with_one_network(frames, network, tmp_path, capsys):

@@ -90,6 +90,7 @@ def test_places_hold_wildcards_as_they_are(ask):
         ("compared_network", CLASSICAL, "results/networks/unet"),
         ("compared_model", CLASSICAL, "results/networks/unet/model.keras"),
         ("compared_description", CLASSICAL, "results/networks/unet/network.json"),
+        ("compared_calibration", CLASSICAL, "results/networks/unet/calibration.json"),
         ("figure_sources", HISTORY, ["results/networks/other", "results/networks/unet"]),
         (
             "figure_inputs",

@@ -49,6 +49,7 @@ def write_wave(
     attributes: Mapping[str, str],
     disagreement: NDArray[np.float32] | None = None,
     fit: Fit | None = None,
+    by_network: bool = True,
 ) -> None:
     """Write a wave as NetCDF.
 
@@ -68,6 +69,8 @@ def write_wave(
         Standard deviation of the waves of several networks.
     fit : Fit, optional
         Images that a fit computed, beside those measured.
+    by_network : bool
+        Whether a network was given the images; its waves are smeared.
     """
     import xarray as xr
 
@@ -78,12 +81,18 @@ def write_wave(
     parts = np.stack([wave.real, wave.imag], axis=-1)
     variables = {
         "exit_wave": variable(
-            (*plane, "part"), parts, "1", "smeared exit wave relative to the incident wave"
+            (*plane, "part"),
+            parts,
+            "1",
+            f"{'smeared ' if by_network else ''}exit wave relative to the incident wave",
         ),
         "phase": variable(plane, np.angle(wave), "radian", "phase of the exit wave"),
         "amplitude": variable(plane, np.abs(wave), "1", "amplitude of the exit wave"),
         "image": variable(
-            (*plane, "frame"), images, "1", "images given to the network, over their mean"
+            (*plane, "frame"),
+            images,
+            "1",
+            f"images {'given to the network, ' if by_network else ''}over their mean",
         ),
     }
     if disagreement is not None:

@@ -41,8 +41,10 @@ from exitwave.summaries.exit_waves import ShardSummary
 from exitwave.summaries.training import TrainingSummary
 from exitwave.workflow import layout
 from exitwave.workflow.specs import (
+    calibrate_spec,
     catalog_spec,
     evaluate_spec,
+    refine_spec,
     render_spec,
     simulate_spec,
     train_spec,
@@ -116,7 +118,9 @@ def plan(config: Config, results: Path) -> list[Step]:
         if rendering.jobs:
             anew.add(f"epochs {name}")
     steps += [_training(config, name, results, anew) for name in config.networks]
-    return steps + [_evaluation(config, name, results, steps) for name in config.evaluations]
+    steps += [_calibration(config, name, results, steps) for name in layout.calibrated(config)]
+    steps += [_evaluation(config, name, results, steps) for name in config.evaluations]
+    return steps + [_refinement(config, name, results, steps) for name in layout.refined(config)]
 
 
 @dataclass(frozen=True)
@@ -315,17 +319,34 @@ def _training(config: Config, name: str, results: Path, anew: set[str]) -> Step:
     )
 
 
+def _calibration(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
+    old = _spec_in(results / layout.calibration(name))
+    before = _busy(steps, ("train", name), ("render", config.networks[name].dataset))
+    why = _cause(old, calibrate_spec(config), before)
+    return Step("calibrate", name, 1 if why else 0, "calibrate" if why else "", why)
+
+
 def _evaluation(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
     entry = config.evaluations[name]
     old = _spec_in(results / layout.evaluation(config, name) / "summary.json")
-    before = [
-        step.name
-        for step in steps
-        if step.jobs
-        and (step.stage, step.name) in {("train", entry.network), ("render", entry.dataset)}
-    ]
-    why = _cause(old, evaluate_spec(config, name), ", ".join(before))
+    before = _busy(steps, ("train", entry.network), ("render", entry.dataset))
+    why = _cause(old, evaluate_spec(config, name), before)
     return Step("evaluate", name, 1 if why else 0, "evaluate" if why else "", why)
+
+
+def _refinement(config: Config, name: str, results: Path, steps: Iterable[Step]) -> Step:
+    entry = config.evaluations[name]
+    old = _spec_in(results / layout.refinement(config, name) / "summary.json")
+    before = _busy(steps, ("calibrate", entry.network), ("render", entry.dataset))
+    why = _cause(old, refine_spec(config, name), before)
+    todo = f"{entry.refined_samples} series to refine" if why else ""
+    return Step("refine", name, 1 if why else 0, todo, why)
+
+
+def _busy(steps: Iterable[Step], *wanted: tuple[str, str]) -> str:
+    """Name those of some stages' steps in which something is done."""
+    found = [step.name for step in steps if step.jobs and (step.stage, step.name) in wanted]
+    return ", ".join(dict.fromkeys(found))
 
 
 def _spec_in(path: Path) -> str | None:
@@ -369,7 +390,7 @@ def plan_table(steps: list[Step]) -> str:
     for step in busy:
         hours = "not measured" if step.core_hours is None else f"{step.core_hours:.2f} core-h"
         price = f"   [{hours}, {step.gigabytes:.2f} GB]" if step.stage not in _CHEAP else ""
-        lines += [f"{step.stage:<9}{step.name}: {step.todo}{price}", f"{'':9}because: {step.why}"]
+        lines += [f"{step.stage:<10}{step.name}: {step.todo}{price}", f"{'':10}because: {step.why}"]
     known = sum(step.core_hours or 0 for step in busy)
     unknown = any(step.core_hours is None for step in busy)
     total = (
@@ -380,4 +401,4 @@ def plan_table(steps: list[Step]) -> str:
     return "\n".join([*lines, "", total, "Ensembles, comparisons, figures and the report follow."])
 
 
-_CHEAP = ("catalog", "evaluate")
+_CHEAP = ("catalog", "calibrate", "evaluate", "refine")

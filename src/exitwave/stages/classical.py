@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.errors import ExitwaveError
-from exitwave.files.atomic import require_writable
 from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE, MicroscopeDraw
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
-from exitwave.reconstruction.other_formats import paths_of, write_formats
+from exitwave.reconstruction.other_formats import write_formats
 from exitwave.reconstruction.preparation import require_images
 from exitwave.reconstruction.reading import MeasuredSeries, read_series
 from exitwave.reconstruction.refinement.classical import (
@@ -40,7 +39,7 @@ from exitwave.reconstruction.refinement.known import KnownOptics
 from exitwave.reconstruction.refinement.optics import Beliefs
 from exitwave.reconstruction.refinement.series import Coherence
 from exitwave.reconstruction.request import Doubt, Prepared, Request, defocus_text, prepare
-from exitwave.reconstruction.results import write_wave
+from exitwave.reconstruction.results import require_output, write_wave
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +163,7 @@ frames_per_image, dark_level, dark_reference, gain_reference, dose_per_square_an
     output = Path(output)
     paths = [Path(series)] if isinstance(series, (str, Path)) else [Path(path) for path in series]
     formats = [formats] if isinstance(formats, str) else formats
-    _require_output(output, formats, [*paths, *request.references.values()])
+    require_output(output, formats, [*paths, *request.references.values()])
     measured = read_series(paths)
     prepared = _prepared(measured, request)
     assert prepared.defocus is not None
@@ -213,7 +212,7 @@ frames_per_image, dark_level, dark_reference, gain_reference, dose_per_square_an
         "classical": json.dumps(summary(found)),
     }
     heading = ". ".join(dict.fromkeys(doubt.heading for doubt in doubts))
-    write_wave(output, result.wave, prepared.pixel, result.images, attributes)
+    write_wave(output, result.wave, prepared.pixel, result.images, attributes, by_network=False)
     write_formats(formats, output, result.wave, prepared.pixel, prepared.energy, attributes)
     _draw(result, prepared, output.with_suffix(""), heading)
     return result
@@ -246,25 +245,6 @@ def _coherence(convergence: float, foci: int) -> Coherence:
     if not 1 <= foci <= _MOST_FOCI:
         raise ExitwaveError(f"--foci is {foci}; give 1 to {_MOST_FOCI}.")
     return Coherence(convergence, operator.index(foci))
-
-
-def _require_output(output: Path, formats: Sequence[str], read: Sequence[Path]) -> None:
-    """Demand names that overwrite nothing of what is read."""
-    if output.suffix != ".nc":
-        raise ExitwaveError(f"--output is {output}; give the name of a NetCDF file, ending in .nc.")
-    written = [output, *(output.with_suffix(end) for end in (".png", ".svg"))]
-    written += paths_of(output, formats)
-    resolved = {path.resolve() for path in written}
-    if lost := [path for path in read if path.resolve() in resolved]:
-        raise ExitwaveError(
-            f"{lost[0]} would be replaced by a result; give another name as --output."
-        )
-    for path in written:
-        if path.exists() and path.is_dir() != (path.suffix == ".zspy"):
-            raise ExitwaveError(
-                f"{path} is in the way of a result; remove it, or give another name as --output."
-            )
-    require_writable(output.parent)
 
 
 def _prepared(measured: MeasuredSeries, request: Request) -> Prepared:

@@ -3,8 +3,8 @@
 Beyond the frequencies that the lenses let pass, images hold nothing but noise, and between the
 spots of a crystal not much else before. Electrons are counted with white noise, which the camera's
 response colours: its power is the square of the modulation transfer function, over the electrons in
-a pixel. The formula of the network's training is fitted to the median over each ring of frequencies,
-to which spots do not matter, and tells the response at lower frequencies, too.
+a pixel. The formula of the network's training is fitted to the median over rings of frequencies, to
+which spots do not matter, and tells the response at lower frequencies, too.
 
 >>> camera_of_noise(images, 0.105, limits, dose=8700.0).mtf_c2
 0.15

@@ -29,6 +29,8 @@ from exitwave.reconstruction.registration import shifted
 # The images lie on each other when none moves farther than this [pixel]; at the latest after so
 # many turns of network and fit.
 _AT_REST, _TURNS = 0.1, 4
+# By a network that is off by so many times as much as any that is believed no image is moved.
+_HOPELESS = 3.0
 # How well a microscopist knows defocus and its steps [Å], brightness (relative), and what
 # registration leaves [Å].
 _DEFOCUS, _STEP, _INTENSITY, _SHIFT = 50.0, 2.0, 0.05, 0.1
@@ -148,6 +150,11 @@ def refine_measured(
         shifts = np.stack([found.microscope.shift_y, found.microscope.shift_x], axis=1)
         shifts = shifts / series.pixel
         if np.max(np.abs(shifts)) < _AT_REST:
+            break
+        if found.scale > _HOPELESS * calibration.largest_scale:
+            doubts.append(
+                "The images were not moved any more, since the network does not know what it sees."
+            )
             break
         total += shifts
         images = np.stack(
