@@ -2,7 +2,7 @@
 
 Refines focal series of validation epochs, of which all aberrations are taken as unknown and dose
 and camera as known. The floor is the same with all aberrations known. Epochs that the network was
-not trained for can be judged by its calibration: a pixel or an energy may be told wrongly.
+not trained for can be judged by its calibration: the pixel or the energy given can be a wrong one.
 
     python benchmarks/refinement.py NETWORK VALIDATION.nc ... --series 200
     python benchmarks/refinement.py NETWORK --unknown OTHERS.nc ... --series 20

@@ -68,7 +68,7 @@ def test_a_network_that_sees_nothing_is_not_believed(frames, network, tmp_path, 
     )
     said = capsys.readouterr().out
     assert f"Cs {cs:.2f} ± 0.00 µm" in said
-    assert "The camera's response was told from the noise of the images: c1 " in said
+    assert "The camera's response was found from the noise of the images: c1 " in said
     assert "Warning: Not to be believed: " in said
     assert "wave.png and wave_fit.png." in said
     for name in ("wave.png", "wave_fit.png"):

@@ -1,7 +1,7 @@
 """How far a network's waves are off, by frequency and dose: what a refinement lets them change.
 
 The errors of a wave lie where its own power lies, on the spots of a crystal and on its flake, so
-they are told as a share of the power that the network's wave has there: that keeps for other
+they are given as a share of the power that the network's wave has there: that keeps for other
 materials, too.
 
 >>> power = ErrorPower.measured(errors)
@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 Floats = NDArray[np.float64]
 Wave = NDArray[np.complexfloating]
 
-# Power is told as the mean over so much of frequency space (standard deviation) [1/Å].
+# Power is the mean over so much of frequency space (standard deviation) [1/Å].
 _SMOOTH = 0.02
 # To this share it is the mean over all directions: a wave may lack a spot altogether.
 _ROUND = 0.1

@@ -293,7 +293,7 @@ def _calibration(folders: Sequence[Path], refine: bool) -> Calibration | None:
     calibration = require_calibration(folders[0])
     if calibration.scale_log_mean is None:
         raise ExitwaveError(
-            f"The network {folders[0]} takes one image, which does not tell both a wave and a "
+            f"The network {folders[0]} takes one image, which cannot give both a wave and a "
             "microscope; take a network of more images for --refine."
         )
     return calibration

@@ -1,4 +1,4 @@
-"""The camera's response, told by the noise of its images.
+"""The camera's response, found from the noise of its images.
 
 Beyond the frequencies that the lenses let pass, images hold nothing but noise, and between the
 spots of a crystal not much else before. Electrons are counted with white noise, which the camera's
@@ -25,9 +25,9 @@ from exitwave.config import Microscope
 from exitwave.imaging.detector import mtf
 
 # From here on there is little but noise [1/Å]; with a lower Nyquist frequency than this nothing is
-# told. Rings of frequencies that are fitted to.
+# known. Rings of frequencies that are fitted to.
 _NOISE_FROM, _LEAST_NYQUIST, _RINGS = 1.2, 1.6, 40
-# The response that is still told from its square over the noise of few pixels.
+# The response that is still known from its square over the noise of few pixels.
 _LEAST = 0.05
 
 

@@ -4,7 +4,7 @@ As far as imaging is linear, the error of the network's wave adds noise to the i
 alike at a frequency and its opposite and comes through the lenses: its covariance between the
 images at one frequency is G Gᴴ, with G from the transfer functions and the error power, beside
 that of the counted electrons, 1. So the likelihood of the parameters, the wave left out of it
-(marginal likelihood), is known without any wave being fitted, and tells how certain they are. Its
+(marginal likelihood), is known without any wave being fitted, and so is how certain they are. Its
 maximum is found by Gauss and Newton's way.
 
 The error power is scaled with the rest: a network that is off by more than its training says

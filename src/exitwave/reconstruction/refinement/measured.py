@@ -34,12 +34,12 @@ _HOPELESS = 3.0
 # How well a microscopist knows defocus and its steps [Å], brightness (relative), and what
 # registration leaves [Å].
 _DEFOCUS, _STEP, _INTENSITY, _SHIFT = 50.0, 2.0, 0.05, 0.1
-# How well the noise tells the camera's response, and the middle of a training (ln of it at 1 Å⁻¹).
+# How well the noise gives the camera's response, and the middle of a training (ln of it at 1 Å⁻¹).
 _CAMERA_BY_NOISE, _CAMERA_ASSUMED = 0.2, 0.3
 # So much more noise than that of the electrons is not theirs.
 _MOST_NOISE = 1.3
 _ASSUMED = (
-    "The camera's response could not be told from the noise of the images, since their pixels are "
+    "The camera's response could not be found from the noise of the images, since their pixels are "
     "too coarse; the middle of the network's training was taken: give --mtf-file."
 )
 
@@ -218,7 +218,7 @@ def _assumed(
                 assumed, mtf_c1=camera.mtf_c1, mtf_c2=camera.mtf_c2, mtf_c3=camera.mtf_c3
             )
             notes.append(
-                "The camera's response was told from the noise of the images: "
+                "The camera's response was found from the noise of the images: "
                 f"c1 {camera.mtf_c1:.2f}, c2 {camera.mtf_c2:.3f}, c3 {camera.mtf_c3:.2f}."
             )
             if camera.excess > _MOST_NOISE:

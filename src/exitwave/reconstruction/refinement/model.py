@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from exitwave.imaging.detector import GUARD_PX, camera_response
 from exitwave.imaging.microscope import MicroscopeDraw
@@ -36,6 +37,9 @@ _WEAK_MTF = 0.3
 _HIGHEST = 0.95
 # Vacuum around the images, unless another width is asked for [Å].
 _MARGIN = 13.0
+# Errors follow the power of the wave as a mean over so much (standard deviation) [Å], and to this
+# share they are anywhere.
+_NEAR, _ANYWHERE = 1.5, 0.1
 # Beyond the images' borders the wave fades into that within so much [Å].
 _FADE = 2.0
 # At their borders images count less: what lies outside sends fringes in [Å]; more so where the
@@ -76,11 +80,16 @@ class Model:
         Standard deviation of either part of its error.
     measured : (image, y, x) array of float32
         Images with the camera's response undone, relative to vacuum.
+    envelope : (y, x) array of float32 or None
+        Of the errors, on the padded box; its square has the mean 1 on the images. None where they
+        may be anywhere.
     data : (image, ky, kx) array of complex64
         Their components, see `components`.
     degrees : float
         Degrees of freedom: as many numbers as the images tell.
     """
+
+    envelope: Singles | None
 
     def __init__(
         self,
@@ -148,7 +157,9 @@ class Model:
         self.highest = min(grid.highest, _HIGHEST / 2 / self.pixel)
         border = _border(scattered, self.pixel)
         self._set_frequencies(energy, smear)
-        spectrum = scipy.fft.fft2(self._with_vacuum(scattered))
+        field = self._with_vacuum(scattered)
+        spectrum = scipy.fft.fft2(field)
+        self._set_envelope(field)
         self.wave = spectrum.ravel()[self.disc]
         self._set_error_power(spectrum, error_power, scattered.size)
         self._set_statistics(border, sampling)
@@ -178,6 +189,15 @@ class Model:
         self.dampings = dampings(square, energy).astype(np.float32)
         # The network's wave is smeared; the beam meets it as it is.
         self.sharpen = np.exp(2 * np.pi**2 * smear**2 * square).astype(np.float32)
+
+    def _set_envelope(self, field: Complexes) -> None:
+        """Let errors lie where the specimen is: in vacuum a network knows that there is none."""
+        power = gaussian_filter(np.abs(field) ** 2, _NEAR / self.pixel, mode="wrap")
+        inside = float(power[self.window].mean())
+        self.envelope = None
+        if inside > 0:
+            share = (1 - _ANYWHERE) * power / inside + _ANYWHERE
+            self.envelope = np.sqrt(share).astype(np.float32)
 
     def _set_error_power(self, spectrum: Complexes, error_power: ErrorPower, field: int) -> None:
         steps = [1 / (side * self.pixel) for side in self.box]
@@ -250,9 +270,17 @@ class Model:
     def error(self, white: Complexes) -> Complexes:
         """Return the transform of what white noise adds to the network's wave."""
         opposite = np.conj(white[::-1])
-        return np.asarray(
+        return self._enveloped(
             ((self.real + self.imag) * white + (self.real - self.imag) * opposite) / 2
         )
+
+    def _enveloped(self, values: Complexes) -> Complexes:
+        """Return the transform of what values transform to, within the envelope."""
+        if self.envelope is None:
+            return np.asarray(values)
+        field = scipy.fft.ifft2(self.on_box(values), overwrite_x=True)
+        field *= self.envelope
+        return np.asarray(scipy.fft.fft2(field, overwrite_x=True).ravel()[self.disc])
 
     def on_box(self, values: Complexes) -> Complexes:
         """Put components of the disc among all of the padded box."""
@@ -281,7 +309,7 @@ class Model:
         return found
 
     def components(self, images: NDArray[np.floating]) -> Complexes:
-        """Return all components of images that are told, with noise of the variance 1."""
+        """Return all components of images that are known, with noise of the variance 1."""
         return np.asarray(scipy.fft.rfft2(images * self.weight) * self.told, dtype=np.complex64)
 
     def intensities(self, vector: Floats) -> Singles:
@@ -314,6 +342,7 @@ class Model:
         spectra = scipy.fft.fft2(gradient, overwrite_x=True).reshape(len(waves), -1)[:, self.disc]
         total = np.einsum("ik,ik->k", np.conj(transfer), spectra)
         total *= self.sharpen / np.float32(self.box[0] * self.box[1])
+        total = self._enveloped(total)
         opposite = np.conj(total[::-1])
         return chi_square, np.asarray(
             ((self.real + self.imag) * total + (self.real - self.imag) * opposite) / 2

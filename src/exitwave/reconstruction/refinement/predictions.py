@@ -3,7 +3,7 @@
 Of a frame held out its shift and its intensity are fitted, nothing else: its defocus follows from
 the nominal one and the trend of the others' errors. What the wave predicts is compared with what
 the mean of the two nearest frames of the fit does, moved onto it. That mean has noise of its own,
-half the variance of a frame's, which is taken off where shares are told.
+half the variance of a frame's, which is taken off where shares are known.
 """
 
 from __future__ import annotations

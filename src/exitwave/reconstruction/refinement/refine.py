@@ -35,13 +35,15 @@ from exitwave.reconstruction.refinement.optics import (
     Unknowns,
     camera_shapes,
 )
-from exitwave.reconstruction.refinement.wave import fit_wave
+from exitwave.reconstruction.refinement.wave import FittedWave, fit_wave
 from exitwave.reconstruction.registration import place_with_most, shifted
 
 # Parameters are found on a part of larger fields, and the start on a smaller one [Å].
 _FIELD, _START_FIELD = 60.0, 40.0
 # Steps of the fits from each start and of the last one, and by how little the objective may fall.
 _START_STEPS, _MOST_START_STEPS, _STEPS = 6, 40, 15
+# From this misfit on the images are not explained, and the network's wave stays as it is.
+_UNEXPLAINED = 1.5
 # Points of the curve of a camera that was fitted.
 _CURVE_POINTS = 60
 # So many starts are followed, and more where the misfit is by so many deviations above 1.
@@ -56,7 +58,8 @@ class Refinement:
     Attributes
     ----------
     wave : (y, x) array of complex64
-        Refined wave, smeared as the network's; it lies as the middle image does.
+        Refined wave, smeared as the network's; it lies as the middle image does. The network's
+        where no microscope explains the images by it.
     microscope : MicroscopeDraw
         As fitted; shifts are relative to the middle image.
     errors : dict of str to float
@@ -189,6 +192,9 @@ def _with_wave(
     scale = math.exp(vector[unknowns.scale])
     model.scale_error(scale)
     found = fit_wave(model, vector)
+    if fitted.misfit > _UNEXPLAINED:
+        # A wave that bends to images which it cannot explain would be worse than the network's.
+        found = FittedWave(np.zeros_like(found.white), found.misfit, at_rest=False)
     computed = model.computed(found.white, vector)
     change = model.field(model.error(found.white))
     moved = _moved(wave, place, sampling)
