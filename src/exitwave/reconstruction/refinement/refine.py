@@ -41,7 +41,7 @@ from exitwave.reconstruction.registration import place_with_most, shifted
 # Parameters are found on a part of larger fields, and the start on a smaller one [Å].
 _FIELD, _START_FIELD = 60.0, 40.0
 # Steps of the fits from each start and of the last one, and by how little the objective may fall.
-_START_STEPS, _MOST_START_STEPS, _STEPS = 6, 40, 15
+_START_STEPS, _MOST_START_STEPS, _STEPS = 6, 40, 25
 # From this misfit on the images are not explained, and the network's wave stays as it is.
 _UNEXPLAINED = 1.5
 # Points of the curve of a camera that was fitted.

@@ -16,7 +16,7 @@ from exitwave.reconstruction.refinement.model import Complexes, Floats, Model, S
 
 _ITERATIONS, _MEMORY = 100, 8
 # The fit ends when an iteration lowers the objective by less than this, relatively.
-_ENOUGH = 1e-7
+_ENOUGH = 1e-6
 
 
 @dataclass(frozen=True)
