@@ -51,6 +51,9 @@ class Calibration:
         Between which the microscopes of its series were drawn.
     smear_angstrom : float or None
         Standard deviation of the Gaussian that its waves are folded with.
+    scale_limit : float or None
+        The scale from which on a wave is not to be believed; without it that of a normal
+        distribution of its logarithms.
     """
 
     error_power: ErrorPower
@@ -60,10 +63,13 @@ class Calibration:
     optics_errors: dict[str, float] | None = None
     limits: Microscope | None = None
     smear_angstrom: float | None = None
+    scale_limit: float | None = None
 
     @property
     def largest_scale(self) -> float:
         """The scale that one series in twenty exceeds although the network knows its like."""
+        if self.scale_limit is not None:
+            return self.scale_limit
         if self.scale_log_mean is None or self.scale_log_deviation is None:
             return math.inf
         return math.exp(self.scale_log_mean + _ONE_IN_TWENTY * self.scale_log_deviation)
@@ -80,7 +86,10 @@ class Calibration:
         logs = np.log(scales)
         # Of few samples the deviation is as likely too small.
         deviation = float(np.std(logs, ddof=1)) if len(logs) > 1 else 0.5
-        return cls(error_power, samples, float(np.mean(logs)), deviation, errors)
+        mean = float(np.mean(logs))
+        # The tail of large ones can be longer than that of a normal distribution.
+        limit = max(mean + _ONE_IN_TWENTY * deviation, float(np.quantile(logs, 0.95)))
+        return cls(error_power, samples, mean, deviation, errors, scale_limit=math.exp(limit))
 
     def as_json(self) -> dict[str, object]:
         """Return what is stored."""
@@ -93,6 +102,7 @@ class Calibration:
             "optics_errors": self.optics_errors,
             "limits": limits,
             "smear_angstrom": self.smear_angstrom,
+            "scale_limit": self.scale_limit,
         }
 
     @classmethod
@@ -114,6 +124,7 @@ class Calibration:
                 optics_errors=stored["optics_errors"],
                 limits=None if limits is None else Microscope.model_validate(limits),
                 smear_angstrom=stored.get("smear_angstrom"),
+                scale_limit=stored.get("scale_limit"),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"it lacks {error}") from None

@@ -166,7 +166,8 @@ def load_network(path: str | Path, precision: str | None = None) -> Network:
 
 def load_keras_network(path: Path, precision: str | None = None) -> TrainedNetwork:
     """Load a trained network with Keras; see `load_network`."""
-    folder = path if path.is_dir() else path.parent
+    is_file = path.is_file() or path.name == MODEL_NAME
+    folder = path.parent if is_file else path
     for name in (MODEL_NAME, SETTINGS_NAME):
         if not (folder / name).exists():
             raise _none_in(folder, name)
