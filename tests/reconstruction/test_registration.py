@@ -92,16 +92,16 @@ def test_a_wave_that_lies_elsewhere_moves_no_image_against_another():
 def test_the_part_that_is_fitted_is_where_the_specimen_is(spot, expected):
     power = np.full((100, 120), 0.01)
     power[spot[0] - 5 : spot[0] + 5, spot[1] - 5 : spot[1] + 5] = 1.0
-    rows, columns = registration._place_with_most(power, 40)
+    rows, columns = registration.place_with_most(power, 40)
     assert rows.start <= spot[0] - 5
     assert spot[0] + 5 <= rows.stop <= 100
     assert columns.start <= spot[1] - 5
     assert spot[1] + 5 <= columns.stop <= 120
     assert abs(rows.start - expected[0]) <= 30
     assert abs(columns.start - expected[1]) <= 30
-    even = registration._place_with_most(np.ones((100, 120)), 40)
+    even = registration.place_with_most(np.ones((100, 120)), 40)
     assert even == (slice(30, 70), slice(40, 80))
-    assert registration._place_with_most(np.ones((30, 20)), 40) == (slice(0, 30), slice(0, 20))
+    assert registration.place_with_most(np.ones((30, 20)), 40) == (slice(0, 30), slice(0, 20))
 
 
 def test_network_and_fit_in_turn_come_to_rest():
