@@ -11,6 +11,7 @@ from exitwave.errors import ExitwaveError
 from exitwave.imaging.detector import mtf
 from exitwave.networks.calibration import Calibration
 from exitwave.networks.error_power import ErrorPower
+from exitwave.reconstruction.refinement import measured
 from exitwave.reconstruction.refinement.camera_noise import camera_of_noise
 from exitwave.reconstruction.refinement.known import KnownOptics
 from exitwave.reconstruction.refinement.measured import (
@@ -159,6 +160,51 @@ def test_a_measured_series_is_moved_until_it_stands_still():
         assert np.corrcoef(back[inner].ravel(), whole[inner].ravel())[0, 1] > 0.97
     assert found.verdict.is_consistent, found.verdict.sentence
     assert summary(found)["consistent"] is True
+
+
+def drifted(**changes) -> MeasuredImages:
+    rendered, draw = series()
+    images = np.roll(rendered.image, (0, 3), (0, 1))
+    images[..., 1] = rendered.image[..., 1]
+    values = {
+        "images": images,
+        "pixel": rendered.sampling,
+        "energy": ENERGY,
+        "defocus": draw.defocus,
+        "is_absolute": True,
+        "dose": draw.dose,
+    }
+    return MeasuredImages(**values | changes)
+
+
+def test_images_that_come_to_no_rest_are_those_of_the_fit(monkeypatch):
+    monkeypatch.setattr(measured, "_TURNS", 1)
+    rendered, draw = series()
+    known = KnownOptics(
+        defocus=True, spherical_aberration_micrometre=draw.spherical_aberration / 1e4
+    )
+    given = drifted()
+    seen = []
+
+    def predict(images):
+        seen.append(images)
+        return spoiled(rendered.exit_wave, SHARE, 1)
+
+    calibration = replace(CALIBRATION, scale_limit=1e9)
+    found = refine_measured(given, predict, calibration, known)
+    np.testing.assert_array_equal(found.images, seen[-1])
+    assert "did not come to rest on each other" in found.doubts[-1]
+
+
+def test_defoci_of_which_the_steps_are_known_cannot_be_exact():
+    rendered, _ = series()
+    with pytest.raises(ExitwaveError, match="cannot be taken as exact"):
+        refine_measured(
+            drifted(is_absolute=False),
+            lambda _: rendered.exit_wave,
+            CALIBRATION,
+            KnownOptics(defocus=True),
+        )
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from exitwave.config import parse_config
 from exitwave.errors import ExitwaveError
 from exitwave.networks.calibration import read_calibration
 from exitwave.provenance.remake import command, description
-from exitwave.scoring.refinements import Series, deviations, read_series
+from exitwave.scoring.refinements import Series, deviations, read_series, spread_places
 from exitwave.stages import calibrate
-from exitwave.stages.calibrate import calibrate_predictions, spread_places
+from exitwave.stages.calibrate import calibrate_predictions
 from exitwave.workflow.specs import calibrate_spec
 
 SPEC = calibrate_spec(parse_config(CONFIG))
@@ -90,7 +90,7 @@ def test_it_says_how_it_was_made(done, epoch):
 def test_waves_that_cannot_be_refined_are_left_out_and_all_of_them_are_told(
     epoch, tmp_path, monkeypatch
 ):
-    def refine(task):
+    def refine(_, task):
         if task.place not in worked:
             raise np.linalg.LinAlgError("singular")
         return calibrate._Refined(2.0, {"defocus": np.array([1.0])})
@@ -101,7 +101,7 @@ def test_waves_that_cannot_be_refined_are_left_out_and_all_of_them_are_told(
     calibrate_predictions(SPEC, oracle([epoch]), 3, [epoch], output)
     assert read_calibration(output).scale_log_mean == pytest.approx(math.log(2))
     worked.clear()
-    with pytest.raises(ExitwaveError, match="None of 5 validation series could be refined"):
+    with pytest.raises(ExitwaveError, match="None of 5 series could be refined"):
         calibrate_predictions(SPEC, oracle([epoch]), 3, [epoch], tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()
 

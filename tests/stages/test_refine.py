@@ -152,7 +152,7 @@ def test_the_report_has_the_waves_the_floor_and_the_figures(epoch, done, caption
 
 
 def test_series_that_cannot_be_refined_are_counted(epoch, tmp_path, monkeypatch):
-    def fail(task):
+    def fail(_, task):
         raise np.linalg.LinAlgError("singular")
 
     monkeypatch.setattr(refine, "_refine", fail)

@@ -159,9 +159,9 @@ class Prepared:
 
 
 def prepare(
-    measured: MeasuredSeries, request: Request, taken: int, domain: TrainingDomain | None
+    measured: MeasuredSeries, request: Request, taken: int | None, domain: TrainingDomain | None
 ) -> Prepared:
-    """Return the images that a network gets, and what is known of them.
+    """Return the images that a network gets, or all of them, and what is known of them.
 
     Parameters
     ----------
@@ -169,8 +169,8 @@ def prepare(
         The frames.
     request : Request
         What the user says of them.
-    taken : int
-        Images that the network takes.
+    taken : int or None
+        Images that the network takes; None for all in their own order, without a network.
     domain : TrainingDomain or None
         What it was trained for, where it says that.
 
@@ -182,14 +182,16 @@ def prepare(
     pixel = request.pixel_angstrom or require_pixel(measured)
     energy = request.energy_kev or require_energy(measured)
     frames = _chosen_frames(measured, request)
-    count = require_images(len(frames), request.frames_per_image, taken)
-    defocus, is_absolute = _defocus(measured, request, frames, count, taken)
-    chosen = choose_images(defocus or [0.0] * count, taken, domain if defocus else None)
-    notes = _notes_on_choice(count, taken, chosen)
+    count = require_images(len(frames), request.frames_per_image, taken or 1)
+    defocus, is_absolute = _defocus(measured, request, frames, count, taken or count)
+    chosen, notes = tuple(range(count)), list[str]()
+    if taken is not None:
+        chosen = choose_images(defocus or [0.0] * count, taken, domain if defocus else None)
+        notes = _notes_on_choice(count, taken, chosen)
     images, doubts = _corrected_images(measured, request, frames, chosen, notes)
-    if domain is None or domain.energy_kev is None:
+    if taken is not None and (domain is None or domain.energy_kev is None):
         doubts.append(Doubt("The network does not say what it is for", _NO_DOMAIN))
-    if defocus is None and taken > 1:
+    if defocus is None and taken is not None and taken > 1:
         doubts.append(Doubt("The defoci are not known", _NO_DEFOCUS))
     electrons = float(np.mean([image.mean(dtype=np.float64) for image in images]))
     dose = electrons / pixel**2 if measured.intensity_unit == "e" else None

@@ -23,8 +23,8 @@ def refinement_section(evaluation: str, folder: Path, numbering: Numbering) -> S
     text = (
         f"{whole(summary.samples)} of the series, at even distances by dose, were refined: "
         "starting from the network's wave, wave and microscope were fitted to the images alone, "
-        "dose and camera being given. The same with the microscope known is the floor, the best "
-        f"that these images allow. {_percent(summary.consistent)} of the refined waves are "
+        "dose and camera being given. The same with the microscope known is the floor: what these "
+        f"images and this network allow. {_percent(summary.consistent)} of the refined waves are "
         "consistent with their images by the network's calibration. "
     )
     if summary.failed:

@@ -11,13 +11,17 @@ array([-1200.])
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exitwave.config import Microscope
+from exitwave.errors import ExitwaveError
 from exitwave.files.reader import StoreReader
 from exitwave.imaging.microscope import MicroscopeDraw
 from exitwave.networks.error_power import ErrorPower
@@ -25,7 +29,18 @@ from exitwave.reconstruction.refinement.optics import COMMON, Beliefs, Unknowns,
 from exitwave.reconstruction.refinement.refine import Refinement, refine
 from exitwave.samples import EPOCH, EpochSample
 from exitwave.scoring.metrics import Wave
+from exitwave.scoring.validation_samples import (
+    BATCH_SIZE,
+    Predictor,
+    ValidationSamples,
+    predicted,
+)
+from exitwave.tasks.parallel import chunks, map_tasks
 from exitwave.workflow.specs import RenderSpec, read_spec
+
+logger = logging.getLogger(__name__)
+
+Refined = TypeVar("Refined")
 
 # Components of the aberrations that have an angle.
 _COMPONENTS = {
@@ -55,6 +70,73 @@ class Series:
     microscope: MicroscopeDraw
     limits: Microscope
     smear: float
+
+
+@dataclass(frozen=True)
+class SeriesTask:
+    """One focal series to be refined: where it lies, and the network's wave (y, x) of it."""
+
+    epoch: Path
+    place: int
+    wave: Wave
+
+
+def spread_places(count: int, wanted: int) -> list[int]:
+    """Return at most so many places among `count`, at even distances."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, wanted))})
+
+
+def series_tasks(
+    samples: ValidationSamples, predict: Predictor, places: Sequence[int]
+) -> list[SeriesTask]:
+    """Return tasks of some samples, with the waves that a network predicts of them."""
+    found = []
+    for batch in chunks(places, BATCH_SIZE):
+        waves = predicted(predict, [samples[place] for place in batch])
+        for place, wave in zip(batch, waves, strict=True):
+            found.append(SeriesTask(*samples.location(place), wave))
+    return found
+
+
+def refined_series(
+    refine_one: Callable[[SeriesTask], Refined], tasks: Sequence[SeriesTask], workers: int
+) -> dict[int, Refined]:
+    """Refine series in processes, in their order; those that cannot be solved are left out.
+
+    Parameters
+    ----------
+    refine_one : callable
+        What is done with each.
+    tasks : sequence of SeriesTask
+        The series.
+    workers : int
+        Processes.
+
+    Returns
+    -------
+    dict
+        What came of each, by its place among the tasks.
+
+    Raises
+    ------
+    ExitwaveError
+        Where none is left.
+    """
+    done: dict[int, Refined] = {}
+    for place, result in map_tasks(refine_one, tasks, workers, "refinements"):
+        if isinstance(result, np.linalg.LinAlgError):
+            logger.warning("A series could not be refined (%s); it is left out.", result)
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            done[place] = result
+    if not done:
+        raise ExitwaveError(
+            f"None of {len(tasks)} series could be refined; check the network, whose "
+            "waves may be far from the truth, by `exitwave evaluate`."
+        )
+    # Workers finish in any order.
+    return {place: done[place] for place in sorted(done)}
 
 
 def read_series(epoch: Path, place: int) -> Series:
@@ -95,15 +177,16 @@ def refine_unknown(
         Standard deviation of the Gaussian that the network's waves are folded with [Å]; by default
         that of the series' truth.
     """
-    true = series.microscope
+    assumed, beliefs = assumed_of(series.microscope, limits or series.limits)
+    return _refine(series, wave, assumed, beliefs, error_power, smear)
+
+
+def assumed_of(true: MicroscopeDraw, limits: Microscope) -> tuple[MicroscopeDraw, Beliefs]:
+    """Return what is assumed of a microscope of which energy, dose, pixel and camera are known."""
     assumed, beliefs = assumed_microscope(
-        limits or series.limits,
-        true.energy_kev,
-        len(true.defocus),
-        true.dose,
-        series.sample.sampling,
+        limits, true.energy_kev, len(true.defocus), true.dose, true.sampling
     )
-    given = replace(
+    camera = replace(
         assumed,
         mtf_c1=true.mtf_c1,
         mtf_c2=true.mtf_c2,
@@ -111,7 +194,7 @@ def refine_unknown(
         mtf_frequency_unit=true.mtf_frequency_unit,
         mtf_curve=true.mtf_curve,
     )
-    return _refine(series, wave, given, beliefs, error_power, smear)
+    return camera, beliefs
 
 
 def refine_known(

@@ -37,10 +37,11 @@ from exitwave.config import Microscope
 from exitwave.imaging.microscope import MicroscopeDraw
 from exitwave.networks.error_power import ErrorPower
 from exitwave.reconstruction.classical import known_microscope, reconstruct_wave
-from exitwave.reconstruction.refinement.optics import Beliefs, assumed_microscope
+from exitwave.reconstruction.refinement.optics import Beliefs
 from exitwave.reconstruction.refinement.refine import refine
 from exitwave.samples import EpochSample
 from exitwave.scoring.metrics import Wave, blurred
+from exitwave.scoring.refinements import assumed_of
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,10 @@ def _assumed(
     true: MicroscopeDraw, limits: Microscope, frames: Sequence[int]
 ) -> tuple[MicroscopeDraw, Beliefs]:
     """Return what is assumed of some images where energy, dose and camera are all that is known."""
-    assumed, beliefs = assumed_microscope(
-        limits, true.energy_kev, len(true.defocus), true.dose, true.sampling
-    )
-    camera = replace(assumed, mtf_c1=true.mtf_c1, mtf_c2=true.mtf_c2, mtf_c3=true.mtf_c3)
+    assumed, beliefs = assumed_of(true, limits)
     # From one of them to the next the errors of all steps between add up.
     step = beliefs.defocus_step * math.sqrt(frames[1] - frames[0])
-    return camera.of_frames(frames), replace(beliefs, defocus_step=step)
+    return assumed.of_frames(frames), replace(beliefs, defocus_step=step)
 
 
 def _of_all_images(fitted: MicroscopeDraw, few: Sequence[int], images: int) -> MicroscopeDraw:

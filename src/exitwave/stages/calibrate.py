@@ -13,6 +13,7 @@ Writes ``calibration.json``, see `exitwave.networks.calibration`, with its prove
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exitwave.errors import ExitwaveError
 from exitwave.files.documents import write_document
 from exitwave.networks.calibration import Calibration
 from exitwave.networks.error_power import ErrorPower
@@ -30,7 +30,15 @@ from exitwave.networks.trained import read_settings
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.scoring.metrics import Wave
-from exitwave.scoring.refinements import deviations, read_series, refine_unknown
+from exitwave.scoring.refinements import (
+    SeriesTask,
+    deviations,
+    read_series,
+    refine_unknown,
+    refined_series,
+    series_tasks,
+    spread_places,
+)
 from exitwave.scoring.validation_samples import (
     BATCH_SIZE,
     Predictor,
@@ -41,7 +49,7 @@ from exitwave.scoring.validation_samples import (
     validation_samples,
 )
 from exitwave.seeds import generator
-from exitwave.tasks.parallel import chunks, map_tasks
+from exitwave.tasks.parallel import chunks
 from exitwave.tasks.progress import counted
 from exitwave.workflow.specs import CalibrateSpec, read_spec
 
@@ -54,16 +62,6 @@ REFINED = 40
 
 # The median of the modulus of a normal distribution, by its standard deviation.
 _MEDIAN_MODULUS = 0.6745
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One focal series to be refined: where it lies, and from what."""
-
-    epoch: Path
-    place: int
-    wave: Wave
-    error_power: ErrorPower
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,9 @@ def calibrate_predictions(
         error_power = _error_power(samples, predict, measured)
         calibration = Calibration(error_power, len(measured))
         if images > 1:
-            tasks = _tasks(samples, predict, _refined(samples, measured, seed), error_power)
-            refined = _refine_all(tasks, workers)
+            tasks = series_tasks(samples, predict, _refined(samples, measured, seed))
+            refine = functools.partial(_refine, error_power)
+            refined = list(refined_series(refine, tasks, workers).values())
             calibration = Calibration.of_scales(
                 error_power,
                 len(measured),
@@ -136,11 +135,6 @@ def calibrate_predictions(
     )
     write_document(output, {**calibration.as_json(), **made})
     logger.info("%s", json.dumps(_log_line(calibration)))
-
-
-def spread_places(count: int, wanted: int) -> list[int]:
-    """Return at most so many places among `count`, at even distances."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, wanted))})
 
 
 def _error_power(
@@ -169,46 +163,10 @@ def _refined(samples: ValidationSamples, measured: Sequence[int], seed: int) -> 
     return [int(lots.choice(part)) for part in parts]
 
 
-def _tasks(
-    samples: ValidationSamples, predict: Predictor, places: Sequence[int], error_power: ErrorPower
-) -> list[_Task]:
-    found = []
-    for batch in chunks(places, BATCH_SIZE):
-        waves = predicted(predict, [samples[place] for place in batch])
-        for place, wave in zip(batch, waves, strict=True):
-            found.append(_Task(*samples.location(place), wave, error_power))
-    return found
-
-
-def _refine(task: _Task) -> _Refined:
+def _refine(error_power: ErrorPower, task: SeriesTask) -> _Refined:
     series = read_series(task.epoch, task.place)
-    found = refine_unknown(series, task.wave, task.error_power)
+    found = refine_unknown(series, task.wave, error_power)
     return _Refined(found.scale, deviations(found.microscope, series.microscope))
-
-
-def _refine_all(tasks: Sequence[_Task], workers: int) -> list[_Refined]:
-    """Refine all series; those whose equations cannot be solved are left out.
-
-    Raises
-    ------
-    ExitwaveError
-        Where none is left.
-    """
-    done: dict[int, _Refined] = {}
-    for place, result in map_tasks(_refine, tasks, workers, "refinements"):
-        if isinstance(result, np.linalg.LinAlgError):
-            logger.warning("A series could not be refined (%s); it is left out.", result)
-        elif isinstance(result, Exception):
-            raise result
-        else:
-            done[place] = result
-    if not done:
-        raise ExitwaveError(
-            f"None of {len(tasks)} validation series could be refined; check the network, whose "
-            "waves may be far from the truth, by `exitwave evaluate`."
-        )
-    # Workers finish in any order.
-    return [done[place] for place in sorted(done)]
 
 
 def _typical(refined: Sequence[_Refined]) -> dict[str, float]:

@@ -26,7 +26,6 @@ from exitwave.imaging.microscope import ANGSTROM_PER_MICROMETRE, MicroscopeDraw
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
 from exitwave.reconstruction.other_formats import write_formats
-from exitwave.reconstruction.preparation import require_images
 from exitwave.reconstruction.reading import MeasuredSeries, read_series
 from exitwave.reconstruction.refinement.classical import (
     FittedSeries,
@@ -53,9 +52,6 @@ _MOST_FOCI = 9
 _FARTHEST = 0.25
 # By so much the misfit may be off 1: a wave is not as random as it is taken for.
 _MISFIT = 0.3
-# What `prepare` says for the sake of networks.
-_OF_NETWORKS = ("The network does not say", "The order of the images is turned round")
-
 
 _ONLY_STEPS = (
     "What the convergence takes from the contrast depends on the defoci themselves, of which the "
@@ -249,9 +245,7 @@ def _coherence(convergence: float, foci: int) -> Coherence:
 
 def _prepared(measured: MeasuredSeries, request: Request) -> Prepared:
     """Return all images in their order."""
-    count = len(measured.frames) if request.frames is None else len(request.frames)
-    images = require_images(count, request.frames_per_image, 1)
-    found = prepare(measured, request, images, None)
+    found = prepare(measured, request, taken=None, domain=None)
     if found.defocus is None:
         raise ExitwaveError(
             "The defoci are not known, and without them only a network can reconstruct a wave; "
@@ -262,13 +256,7 @@ def _prepared(measured: MeasuredSeries, request: Request) -> Prepared:
             "The images are weighed by their noise, but the files do not say how many electrons "
             "they hold; give --dose-per-square-angstrom."
         )
-    if any(note.startswith(_OF_NETWORKS) for note in found.notes):
-        found = replace(found, images=found.images[..., ::-1], defocus=found.defocus[::-1])
-    return replace(
-        found,
-        notes=tuple(note for note in found.notes if not note.startswith(_OF_NETWORKS)),
-        doubts=tuple(doubt for doubt in found.doubts if not doubt.heading.startswith(_OF_NETWORKS)),
-    )
+    return found
 
 
 def _microscope(prepared: Prepared, known: KnownOptics) -> MicroscopeDraw:

@@ -17,6 +17,7 @@ Writes into the folder of the refined series:
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
@@ -24,7 +25,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from exitwave.errors import ExitwaveError
@@ -34,48 +34,40 @@ from exitwave.networks.calibration import CALIBRATION_NAME, Calibration, require
 from exitwave.networks.trained import read_settings
 from exitwave.provenance import attributes as provenance
 from exitwave.provenance import inputs
+from exitwave.reconstruction.refinement.measured import error_bars
 from exitwave.reconstruction.refinement.refine import Refinement
 from exitwave.reconstruction.refinement.verdict import verdict
 from exitwave.samples import EpochSample
 from exitwave.scoring.examples import Example, RefinementExample, write_examples
-from exitwave.scoring.metrics import Wave, wave_error
+from exitwave.scoring.metrics import wave_error
 from exitwave.scoring.refinements import (
     Series,
+    SeriesTask,
     deviations,
     read_series,
     refine_known,
     refine_unknown,
+    refined_series,
+    series_tasks,
+    spread_places,
 )
 from exitwave.scoring.validation_samples import (
-    BATCH_SIZE,
     IDENTITY_COLUMNS,
     Predictor,
     Row,
     ValidationSamples,
     network_predictor,
-    predicted,
     require_network_fits,
     validation_samples,
     write_rows,
 )
 from exitwave.summaries.scores import OPTICS, Quartiles, RefinementSummary
-from exitwave.tasks.parallel import chunks, map_tasks
 from exitwave.workflow.specs import RefineSpec, read_spec
 
 logger = logging.getLogger(__name__)
 
 WITHIN = {"defocus": 3.0, "cs": 0.5, "c12": 2.0}
 """An aberration counts as found if it is off by no more [Å; Cs µm]."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One focal series to be refined: where it lies, and from what."""
-
-    epoch: Path
-    place: int
-    wave: Wave
-    calibration: Calibration
 
 
 @dataclass(frozen=True)
@@ -145,24 +137,11 @@ def refine_predictions(
     wanted = read_spec(spec, RefineSpec).samples
     with validation_samples(epochs) as samples:
         chosen = _chosen(samples, wanted)
-        tasks = _tasks(samples, predict, chosen, calibration)
-        done: dict[int, _Refined] = {}
-        for place, result in map_tasks(_refine, tasks, workers, "refinements"):
-            if isinstance(result, np.linalg.LinAlgError):
-                logger.warning("A series could not be refined (%s); it is left out.", result)
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                done[place] = result
-        if not done:
-            raise ExitwaveError(
-                f"None of {len(tasks)} series could be refined; check the network, whose waves "
-                "may be far from the truth, by `exitwave evaluate`."
-            )
-        # Workers finish in any order.
+        tasks = series_tasks(samples, predict, chosen)
+        done = refined_series(functools.partial(_refine, calibration), tasks, workers)
         rows = {
             place: {**samples.identity(chosen[place], samples[chosen[place]]), **done[place].row}
-            for place in sorted(done)
+            for place in done
         }
         examples = [
             _example(samples[chosen[place]], tasks[place], done[place].found, rows[place], gain)
@@ -183,26 +162,11 @@ def _chosen(samples: ValidationSamples, wanted: int) -> list[int]:
     """Choose samples at even distances in the order of their doses."""
     doses = samples.column("dose")
     order = sorted(range(len(samples)), key=lambda place: (float(doses[place]), place))
-    places = np.linspace(0, len(order) - 1, min(len(order), wanted))
-    return [order[place] for place in sorted({round(place) for place in places})]
+    return [order[place] for place in spread_places(len(order), wanted)]
 
 
-def _tasks(
-    samples: ValidationSamples,
-    predict: Predictor,
-    chosen: Sequence[int],
-    calibration: Calibration,
-) -> list[_Task]:
-    found = []
-    for batch in chunks(chosen, BATCH_SIZE):
-        waves = predicted(predict, [samples[index] for index in batch])
-        for index, wave in zip(batch, waves, strict=True):
-            found.append(_Task(*samples.location(index), wave, calibration))
-    return found
-
-
-def _refine(task: _Task) -> _Refined:
-    series, calibration = read_series(task.epoch, task.place), task.calibration
+def _refine(calibration: Calibration, task: SeriesTask) -> _Refined:
+    series = read_series(task.epoch, task.place)
     power, smear = calibration.error_power, calibration.smear_angstrom
     found = refine_unknown(series, task.wave, power, calibration.limits, smear)
     floor = refine_known(series, task.wave, power, smear)
@@ -228,7 +192,7 @@ def _optics(found: Refinement, series: Series, calibration: Calibration) -> Row:
     Distances count the angles, too; error bars are of one component, from the curvature of the fit
     and from how far off the optics of the network's validation samples were.
     """
-    typical = calibration.optics_errors or {}
+    bars = error_bars(found, calibration)
     off = deviations(found.microscope, series.microscope)
     middle = len(series.microscope.defocus) // 2
     distances = {
@@ -244,12 +208,11 @@ def _optics(found: Refinement, series: Series, calibration: Calibration) -> Row:
     row: Row = {}
     for name, parameter in names.items():
         optic = OPTICS[name]
-        bar = math.hypot(found.errors[parameter], typical.get(parameter, 0.0))
         for prefix, value in (
             ("found", values[0][name]),
             ("true", values[1][name]),
             ("distance", distances[name]),
-            ("error", bar),
+            ("error", bars[parameter]),
         ):
             row[optic.column(prefix)] = float(value / optic.unit)
     return row
@@ -283,7 +246,7 @@ def _drawn(rows: Mapping[int, Row]) -> dict[str, int]:
 
 
 def _example(
-    sample: EpochSample, task: _Task, found: Refinement, row: Row, gain: str
+    sample: EpochSample, task: SeriesTask, found: Refinement, row: Row, gain: str
 ) -> RefinementExample:
     percentile = {"best": 100.0, "median": 50.0, "worst": 0.0}[gain]
     return RefinementExample(

@@ -95,7 +95,7 @@ class Marginal:
         self.model = model
         self.assumed = assumed
         covariance = beliefs.covariance(model.unknowns)
-        self.free = np.diag(covariance) > 0
+        self.free = beliefs.free(model.unknowns)
         self.precision = np.zeros_like(covariance)
         block = np.ix_(self.free, self.free)
         self.precision[block] = np.linalg.inv(covariance[block])

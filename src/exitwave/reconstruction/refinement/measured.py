@@ -123,7 +123,8 @@ def refine_measured(
     Raises
     ------
     ExitwaveError
-        Where the network does not say for which microscopes it was trained.
+        Where the network does not say for which microscopes it was trained, or the defoci are to be
+        exact and are not known.
     """
     if calibration.limits is None:
         raise ExitwaveError(
@@ -156,14 +157,16 @@ def refine_measured(
                 "The images were not moved any more, since the network does not know what it sees."
             )
             break
+        if turn + 1 == _TURNS:
+            # They stay where they are: wave and fit are those of these images.
+            doubts.append("The images did not come to rest on each other.")
+            break
         total += shifts
         images = np.stack(
             [shifted(original[..., place], list(by)) for place, by in enumerate(total)], axis=-1
         )
         nowhere = (0.0,) * images.shape[2]
         assumed = replace(found.microscope, shift_x=nowhere, shift_y=nowhere)
-    else:
-        doubts.append("The images did not come to rest on each other.")
     if np.any(total):
         moved = ", ".join(f"({y:+.2f}, {x:+.2f})" for y, x in total)
         notes.append(f"For the refinement the images were moved back by (y, x) {moved} px.")
@@ -204,6 +207,11 @@ def _assumed(
     beliefs = replace(
         beliefs, intensity=max(beliefs.intensity, _INTENSITY), shift=max(beliefs.shift, _SHIFT)
     )
+    if known.defocus and not series.is_absolute:
+        raise ExitwaveError(
+            "The defoci cannot be taken as exact, since no more than their steps is known; give "
+            "them by --defocus-angstrom."
+        )
     curve = known.curve() or limits.mtf_curve
     if curve is not None:
         assumed = replace(assumed, mtf_curve=curve)
